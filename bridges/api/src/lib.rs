@@ -1,0 +1,24 @@
+//! The plugin contract between the gateway's core and the bridges to other networks.
+//!
+//! A bridge implements [`Bridge`] for one network and is given a [`Host`]: what it hears it hands
+//! to [`Host::accept`], what others say reaches it through [`Bridge::deliver`]. Both speak the
+//! network-neutral model of this crate: a bridge never sees a Monster frame, the database or
+//! another bridge, and this crate knows none of them either.
+//!
+//! `docs/write-a-bridge.md` walks through a whole bridge; `bridges/echo` is its example.
+
+mod bridge;
+mod capabilities;
+mod delivery;
+mod event;
+mod ids;
+mod profile;
+mod text;
+
+pub use bridge::{AcceptError, Accepted, Bridge, ConfigError, Factory, Health, Host, HostError, RunError, Scope};
+pub use capabilities::{Capabilities, Support};
+pub use delivery::{Action, Delivery, DeliveryError, Found, Posting, Receipt, Reference};
+pub use event::{Attachment, Content, Event, EventKind, Hint, Membership, Style as ContentStyle, Venue};
+pub use ids::{Author, BadName, EventId, InstanceName, MessageKey, PersonaId, RemoteId, RemoteUser};
+pub use profile::{Admission, Info, PlaceKind, Profile, RequestError, RoomUse};
+pub use text::{Block, BlockKind, Colour, Span, SpanStyle, Text};

@@ -1,0 +1,1 @@
+//! The echo test, and the smallest complete bridge

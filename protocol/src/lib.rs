@@ -1,0 +1,1 @@
+//! The Monster protocol: addresses, frames and call contexts, without I/O

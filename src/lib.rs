@@ -1,0 +1,3 @@
+//! The rooms of the gateway; `main` only wires them. `docs/architecture.md` has the picture.
+
+pub mod store;

@@ -1,0 +1,218 @@
+//! What the gateway remembers: the mapping of addresses, links, relations, message ids, and the
+//! journal of messages with their deliveries.
+//!
+//! [`Store`] is the seam: `core` and the commands know only it, `sqlite` implements it, and
+//! `conformance` is the suite that every implementation passes. Nothing in here knows what a
+//! message says: bodies are bytes. Nothing above assumes to be the only process: a change made by
+//! another one is seen through [`Store::revision`].
+
+mod records;
+
+pub use records::{
+    Account, AccountKind, Committed, DeadLetter, Incoming, Journalled, Lane, Link, LinkEnd, Mapping, Message,
+    NewMessage, Pending, Relation, RelationState, Stats, Waiting,
+};
+
+use async_trait::async_trait;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Called after each commit that made deliveries, in the order of their ids, on the store's own
+/// thread: it must not block. A hint only: what is lost here is found by [`Store::pending`].
+pub type CommitHook = Arc<dyn Fn(&[Committed]) + Send + Sync>;
+
+/// The store could not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// What was asked contradicts what is stored; nothing was changed. For the person who asked.
+    #[error("{0}")]
+    Conflict(String),
+    /// There is no such thing. For the person who asked.
+    #[error("{0}")]
+    Missing(String),
+    /// The store itself failed (disk, damage); nothing was changed. Try again.
+    #[error("the store failed to {doing}: {why}")]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        why: String,
+    },
+    /// More is queued than the store takes now. Try again.
+    #[error("the store is busy")]
+    Busy,
+}
+
+/// What a store does. Every method that changes something returns after the change is durable.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // -- journal ---------------------------------------------------------------------------
+
+    /// Writes a message, its deliveries and its cursor in one transaction. The same origin again
+    /// writes nothing but answers which message it was; so does the same key in one conversation.
+    async fn accept(&self, incoming: Incoming) -> Result<Journalled, StoreError>;
+
+    /// A delivery was done, and the ids the other side gave it: removes the delivery and remembers
+    /// the ids in one transaction. Unknown deliveries are no error.
+    async fn done(&self, delivery: i64, ids: Vec<String>) -> Result<(), StoreError>;
+
+    /// A try failed and another is due at `not_before` (ms since the epoch).
+    async fn defer(&self, delivery: i64, not_before: i64, error: String) -> Result<(), StoreError>;
+
+    /// A delivery will never be done: sets it aside as a dead letter and, in the same transaction,
+    /// journals what its sender is told.
+    async fn fail(&self, delivery: i64, error: String, notice: Option<Incoming>) -> Result<(), StoreError>;
+
+    /// Lanes that have deliveries waiting, from `after` on in the order of lane ids, at most
+    /// `limit`.
+    async fn lanes(&self, after: i64, limit: usize) -> Result<Vec<(i64, Lane)>, StoreError>;
+
+    /// The waiting deliveries of a lane with an id above `after`, in order, at most `limit`.
+    async fn pending(&self, lane: i64, after: i64, limit: usize) -> Result<Vec<Pending>, StoreError>;
+
+    /// What waits, for people: oldest first, from delivery id `after` on, at most `limit`.
+    async fn waiting(&self, after: i64, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+
+    /// Makes a waiting delivery due now and gives its lane; `Missing` if it does not wait.
+    async fn retry_now(&self, delivery: i64) -> Result<(i64, Lane), StoreError>;
+
+    /// Drops a waiting delivery and gives its lane; `Missing` if it does not wait.
+    async fn drop_delivery(&self, delivery: i64) -> Result<(i64, Lane), StoreError>;
+
+    /// What could not be delivered, newest first, at most `limit`.
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// Removes messages, ids, answers and dead letters older than `before` (ms since the epoch)
+    /// that nothing waits for; at most `limit` messages a call. Returns how many.
+    async fn prune(&self, before: i64, limit: usize) -> Result<usize, StoreError>;
+
+    // -- message ids -----------------------------------------------------------------------
+
+    /// The message that `author` gave the id `id` at `venue`.
+    async fn message_by_origin(&self, venue: &str, author: &str, id: &str) -> Result<Option<Message>, StoreError>;
+
+    /// The message that is known at `place` by the id `id`: said there with it, or delivered there
+    /// and given it.
+    async fn message_at(&self, place: &str, id: &str) -> Result<Option<Message>, StoreError>;
+
+    /// The message with this key.
+    async fn message_by_key(&self, key: &str) -> Result<Option<Message>, StoreError>;
+
+    /// The ids under which a message is known at `place`, in order.
+    async fn ids_at(&self, message: i64, place: &str) -> Result<Vec<String>, StoreError>;
+
+    /// The newest messages of a conversation, newest first, older than message `before` if given.
+    async fn history(&self, conversation: &str, before: Option<i64>, limit: usize) -> Result<Vec<Message>, StoreError>;
+
+    /// Conversations with their newest message, newest first.
+    async fn conversations(&self, limit: usize) -> Result<Vec<Message>, StoreError>;
+
+    // -- answers -----------------------------------------------------------------------------
+
+    /// The answer that was given to a request that is not journalled (1001, 1004), if it was.
+    async fn answer(&self, account: &str, address: &str, message_id: &str) -> Result<Option<String>, StoreError>;
+
+    /// Remembers the answer. The first one stays.
+    async fn remember_answer(
+        &self,
+        account: &str,
+        address: &str,
+        message_id: &str,
+        answer: &str,
+    ) -> Result<(), StoreError>;
+
+    // -- accounts ----------------------------------------------------------------------------
+
+    /// Makes a local account; `Conflict` if the name is taken.
+    async fn add_account(&self, account: Account) -> Result<(), StoreError>;
+
+    /// Changes nickname, picture and pass of an account.
+    async fn update_account(&self, account: Account) -> Result<(), StoreError>;
+
+    /// Removes an account with its tokens, relations and what waits for it.
+    async fn remove_account(&self, name: &str) -> Result<(), StoreError>;
+
+    /// An account by name.
+    async fn account(&self, name: &str) -> Result<Option<Account>, StoreError>;
+
+    /// All accounts, by name.
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+
+    /// Lets whoever has the token with this SHA-256 speak for the account.
+    async fn add_token(&self, account: &str, hash: [u8; 32]) -> Result<(), StoreError>;
+
+    /// Ends all tokens of an account but the one given.
+    async fn revoke_tokens(&self, account: &str, keep: Option<[u8; 32]>) -> Result<(), StoreError>;
+
+    /// Whose token this is.
+    async fn account_of_token(&self, hash: [u8; 32]) -> Result<Option<String>, StoreError>;
+
+    // -- relations -----------------------------------------------------------------------------
+
+    /// Sets how a Monster account stands to an address (member of a room, contact of a person).
+    async fn set_relation(&self, relation: Relation) -> Result<(), StoreError>;
+
+    /// Ends it.
+    async fn remove_relation(&self, account: &str, place: &str) -> Result<(), StoreError>;
+
+    /// All relations. (The core keeps them in memory; the table is the truth.)
+    async fn relations(&self) -> Result<Vec<Relation>, StoreError>;
+
+    // -- links -----------------------------------------------------------------------------------
+
+    /// Joins the ends into one conversation. Ends that one existing link has extend that link;
+    /// `Conflict` if they stand in two different ones. Returns the link as it is now.
+    async fn add_link(&self, ends: Vec<LinkEnd>) -> Result<Link, StoreError>;
+
+    /// Removes a link; `Missing` if there is none.
+    async fn remove_link(&self, id: i64) -> Result<(), StoreError>;
+
+    /// All links, by id.
+    async fn links(&self) -> Result<Vec<Link>, StoreError>;
+
+    // -- mapping -----------------------------------------------------------------------------------
+
+    /// Remembers that an address stands for a remote id. `alias`: added by an administrator, which
+    /// is a `Conflict` if the address stands for another id already.
+    async fn add_mapping(&self, mapping: Mapping) -> Result<(), StoreError>;
+
+    /// Removes an alias.
+    async fn remove_mapping(&self, bridge: &str, address: &str) -> Result<(), StoreError>;
+
+    /// The remote id that an address stands for.
+    async fn mapped_id(&self, bridge: &str, address: &str) -> Result<Option<String>, StoreError>;
+
+    /// The aliases that administrators added.
+    async fn aliases(&self) -> Result<Vec<Mapping>, StoreError>;
+
+    /// Mappings, by bridge (all if `None`), from `after` (an address) on, at most `limit`.
+    async fn mappings(&self, bridge: Option<&str>, after: &str, limit: usize) -> Result<Vec<Mapping>, StoreError>;
+
+    // -- what bridges and the gateway keep -----------------------------------------------------
+
+    /// A value that `owner` (a bridge instance, or `gateway`) saved.
+    async fn load(&self, owner: &str, key: &str) -> Result<Option<String>, StoreError>;
+
+    /// Saves a value, or removes it.
+    async fn save(&self, owner: &str, key: &str, value: Option<&str>) -> Result<(), StoreError>;
+
+    /// All values of `owner` whose key starts with `prefix`, by key.
+    async fn load_all(&self, owner: &str, prefix: &str) -> Result<Vec<(String, String)>, StoreError>;
+
+    // -- the store itself ------------------------------------------------------------------------
+
+    /// Changes whenever another process changed the store.
+    async fn revision(&self) -> Result<i64, StoreError>;
+
+    /// Sets who is told of new deliveries.
+    fn on_commit(&self, hook: CommitHook);
+
+    /// Figures for metrics and health; proves that reading and writing work.
+    async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Writes a consistent copy to a file that must not exist, while everything goes on.
+    async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    /// Finishes what is queued and closes.
+    async fn close(&self);
+}
