@@ -6,7 +6,7 @@ use crate::{
     Profile, Receipt, RemoteId, RequestError, RoomUse,
 };
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -154,7 +154,8 @@ pub struct Scope {
     pub data_dir: std::path::PathBuf,
 }
 
-/// Makes a bridge of one kind from its configuration section.
+/// Makes a bridge of one kind from its configuration section, which comes without the key `kind`
+/// and with secrets in place (`key_file` has become `key`). Read it with [`parse_section`].
 pub type Factory = fn(Scope, serde_json::Value) -> Result<Arc<dyn Bridge>, ConfigError>;
 
 /// A configuration section that cannot be used.
@@ -165,4 +166,15 @@ pub struct ConfigError {
     pub key: String,
     /// What was expected, for a person.
     pub why: String,
+}
+
+/// Reads a configuration section into a bridge's own type; the error names the key at fault. The
+/// type should be `deny_unknown_fields`, so that a misspelt key is not taken for a default.
+pub fn parse_section<T: DeserializeOwned>(section: serde_json::Value) -> Result<T, ConfigError> {
+    serde_path_to_error::deserialize(section).map_err(|error| {
+        let path = error.path().to_string();
+        // The library's word for "the whole".
+        let key = if path == "." { String::new() } else { path };
+        ConfigError { key, why: error.into_inner().to_string() }
+    })
 }

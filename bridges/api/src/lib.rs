@@ -15,7 +15,9 @@ mod ids;
 mod profile;
 mod text;
 
-pub use bridge::{AcceptError, Accepted, Bridge, ConfigError, Factory, Health, Host, HostError, RunError, Scope};
+pub use bridge::{
+    AcceptError, Accepted, Bridge, ConfigError, Factory, Health, Host, HostError, RunError, Scope, parse_section,
+};
 pub use capabilities::{Capabilities, Support};
 pub use delivery::{Action, Delivery, DeliveryError, Found, Posting, Receipt, Reference};
 pub use event::{Attachment, Content, Event, EventKind, Hint, Membership, Style as ContentStyle, Venue};
