@@ -1,0 +1,159 @@
+//! The gateway's own binary, run as its users run it.
+
+use crate::monster_client::MonsterClient;
+use crate::process::Process;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+
+/// A gateway with a configuration and data of its own.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Where it listens; also the host of its addresses.
+    pub listen: SocketAddr,
+    binary: PathBuf,
+    dir: TempDir,
+    process: Option<Process>,
+}
+
+impl Gateway {
+    /// Prepares one without starting it. `sections` is TOML beside `[server]`, which is made here.
+    pub fn prepare(binary: &str, sections: &str) -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], crate::free_port()));
+        let dir = tempfile::tempdir().unwrap();
+        let config = format!(
+            "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{}\"\ndata_dir = \"{}\"\n\n{sections}\n",
+            Self::authority(listen),
+            dir.path().join("data").display()
+        );
+        std::fs::write(dir.path().join("gateway.toml"), config).unwrap();
+        Self { listen, binary: binary.into(), dir, process: None }
+    }
+
+    /// Starts one, and waits until it is ready.
+    pub async fn start(binary: &str, sections: &str) -> Self {
+        let mut gateway = Self::prepare(binary, sections);
+        gateway.run().await;
+        gateway
+    }
+
+    /// Starts the process, and waits until it is ready.
+    pub async fn run(&mut self) {
+        let mut command = self.command(&["run"]);
+        command.env("MONSTER_GATEWAY__LOG__FILTER", "info,monster_gateway=debug,monster_bridge_irc=debug");
+        let mut process = Process::start("monster-gateway", command, &self.log());
+        process.listens(self.listen).await;
+        self.process = Some(process);
+        crate::until("the gateway being ready", || async {
+            self.get("/readyz").await.is_some_and(|(status, _)| status == 200).then_some(())
+        })
+        .await;
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(args).arg("--config").arg(self.config()).current_dir(self.dir.path());
+        command
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("gateway.toml")
+    }
+
+    /// The directory of its own.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    fn authority(listen: SocketAddr) -> String {
+        format!("localhost:{}", listen.port())
+    }
+
+    /// The host of its addresses, `localhost:port`.
+    pub fn host(&self) -> String {
+        Self::authority(self.listen)
+    }
+
+    /// An address on it: `address("bob", "libera")` is `@bob:libera:localhost:…`; no path if empty.
+    pub fn address(&self, name: &str, path: &str) -> String {
+        let path = if path.is_empty() { String::new() } else { format!("{path}:") };
+        format!("@{name}:{path}{}", self.host())
+    }
+
+    /// Runs a command to its end and gives what it printed; panics if it failed.
+    pub async fn cli(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().await.unwrap();
+        assert!(
+            output.status.success(),
+            "`{}` failed: {}{}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Makes a local account; its token.
+    pub async fn account(&self, name: &str) -> String {
+        self.cli(&["account", "add", name]).await
+    }
+
+    /// The home socket of a local account that reads the extensions.
+    pub async fn home(&self, name: &str, token: &str) -> MonsterClient {
+        MonsterClient::connect(&format!("ws://{}/{name}?token={token}&ext=1", self.listen)).await
+    }
+
+    /// A GET of a path: status and body, or `None` if nothing answers.
+    pub async fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = tokio::net::TcpStream::connect(self.listen).await.ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.host());
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.split_whitespace().nth(1)?.parse().ok()?;
+        let body = answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned());
+        Some((status, body))
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().await;
+        }
+    }
+
+    /// SIGTERM; the exit status.
+    pub async fn stop(&mut self) -> std::process::ExitStatus {
+        self.process.take().expect("the gateway runs").terminate().await
+    }
+
+    /// The process id, for reading its CPU time.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("the gateway runs").id()
+    }
+
+    /// What it has logged.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.output();
+            let tail: Vec<&str> = log.lines().rev().take(60).collect();
+            let tail: Vec<&str> = tail.into_iter().rev().collect();
+            let text = format!("\n-- the gateway's last lines --\n{}\n", tail.join("\n"));
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Real servers on free ports with temporary data, and plain clients to talk to them: what the
+//! end-to-end tests of every crate are made of.
+//!
+//! Nothing here waits for a fixed time: each wait names what it waits for and has a deadline, and
+//! panics with that name and what was seen instead. Every process started here ends with its
+//! value.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::missing_panics_doc, reason = "everything here panics when the test fails")]
+
+mod gateway;
+mod irc_client;
+mod irc_servers;
+mod monster_client;
+mod process;
+#[cfg(test)]
+mod selftest;
+
+pub use gateway::Gateway;
+pub use irc_client::{IrcClient, IrcLine};
+pub use irc_servers::{Ergo, Inspircd, Ngircd};
+pub use monster_client::MonsterClient;
+pub use process::Process;
+
+use std::future::Future;
+use std::time::Duration;
+
+/// How long a test waits for one event, unless it says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for `event`, at most [`PATIENCE`], or panics saying that `what` did not come.
+pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, event).await {
+        Ok(value) => value,
+        Err(_) => panic!("did not come within {PATIENCE:?}: {what}"),
+    }
+}
+
+/// Asks `probe` again and again until it answers, at most [`PATIENCE`]: for what has no event.
+pub async fn until<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    within(what, async {
+        loop {
+            if let Some(value) = probe().await {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+}
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,67 @@
+//! A child process that ends with its value and whose output can be shown when a test fails.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::process::{Child, Command};
+
+/// A running child process.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command`, with everything it prints appended to `log`.
+    pub fn start(name: &str, mut command: Command, log: &Path) -> Self {
+        let out = File::options().create(true).append(true).open(log).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start ({error}); `./test` installs it"));
+        Self { name: name.to_owned(), child, log: log.to_owned() }
+    }
+
+    /// Waits until the process accepts connections.
+    pub async fn listens(&mut self, address: SocketAddr) {
+        let what = format!("{} listening on {address}", self.name);
+        let waiting = crate::until(&what, || async move {
+            tokio::net::TcpStream::connect(address).await.ok()
+        });
+        tokio::select! {
+            _ = waiting => {}
+            status = self.child.wait() => {
+                panic!("{} ended at once ({status:?}):\n{}", self.name, std::fs::read_to_string(&self.log).unwrap_or_default());
+            }
+        }
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("the process still runs")
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM, and waits for the end; the exit status.
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(sent.success(), "SIGTERM to {} failed", self.name);
+        crate::within(&format!("{} ending after SIGTERM", self.name), self.child.wait()).await.unwrap()
+    }
+
+    /// What it has printed so far.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
