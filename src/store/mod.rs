@@ -95,8 +95,9 @@ pub trait Store: Send + Sync + 'static {
     /// and given it.
     async fn message_at(&self, place: &str, id: &str) -> Result<Option<Message>, StoreError>;
 
-    /// The message with this key.
-    async fn message_by_key(&self, key: &str) -> Result<Option<Message>, StoreError>;
+    /// The message with this key in this conversation. (A key is unique within a conversation only:
+    /// the same words told to two people by one foreign room have one key.)
+    async fn message_by_key(&self, conversation: &str, key: &str) -> Result<Option<Message>, StoreError>;
 
     /// The ids under which a message is known at `place`, in order.
     async fn ids_at(&self, message: i64, place: &str) -> Result<Vec<String>, StoreError>;
