@@ -33,7 +33,7 @@ impl IrcLine {
         }
         if let Some(after) = rest.strip_prefix(':') {
             let (source, tail) = after.split_once(' ').unwrap_or((after, ""));
-            parsed.source = source.split('!').next().unwrap_or_default().to_owned();
+            source.split('!').next().unwrap_or_default().clone_into(&mut parsed.source);
             rest = tail.trim_start();
         }
         let (head, trailing) = match rest.split_once(" :") {

@@ -196,7 +196,10 @@ impl Inspircd {
             "setname",
             "monitor",
         ];
-        let modules: String = modules.iter().map(|name| format!("<module name=\"{name}\">\n")).collect();
+        let modules = modules.map(|name| format!("<module name=\"{name}\">")).join(
+            "
+",
+        );
         let config = format!(
             "<server name=\"inspircd.test\" description=\"test\" network=\"InspTest\">\n\
              <admin name=\"test\" nick=\"test\" email=\"test@inspircd.test\">\n\

@@ -31,7 +31,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, event).await {
         Ok(value) => value,
-        Err(_) => panic!("did not come within {PATIENCE:?}: {what}"),
+        Err(late) => panic!("did not come within {PATIENCE:?}: {what} ({late})"),
     }
 }
 

@@ -173,7 +173,7 @@ impl MonsterClient {
             Ok(Some(frame)) if frame.get("code").is_some() => self.pushed.push_back(frame),
             Ok(Some(frame)) => self.answered.push_back(frame),
             Ok(None) => panic!("the socket ended while waiting for {what}; seen:\n{}", self.seen.join("\n")),
-            Err(_) => panic!("did not come within {:?}: {what}; seen:\n{}", crate::PATIENCE, self.seen.join("\n")),
+            Err(late) => panic!("{what} did not come ({late}); seen:\n{}", self.seen.join("\n")),
         }
     }
 }

@@ -31,9 +31,7 @@ impl Process {
     /// Waits until the process accepts connections.
     pub async fn listens(&mut self, address: SocketAddr) {
         let what = format!("{} listening on {address}", self.name);
-        let waiting = crate::until(&what, || async move {
-            tokio::net::TcpStream::connect(address).await.ok()
-        });
+        let waiting = crate::until(&what, || async move { tokio::net::TcpStream::connect(address).await.ok() });
         tokio::select! {
             _ = waiting => {}
             status = self.child.wait() => {
