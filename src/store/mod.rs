@@ -79,8 +79,9 @@ pub trait Store: Send + Sync + 'static {
     /// Drops a waiting delivery and gives its lane; `Missing` if it does not wait.
     async fn drop_delivery(&self, delivery: i64) -> Result<(i64, Lane), StoreError>;
 
-    /// What could not be delivered, newest first, at most `limit`.
-    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+    /// What could not be delivered, the highest number first, below number `before` if given, at
+    /// most `limit`.
+    async fn dead_letters(&self, before: Option<i64>, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
 
     /// Removes messages, ids, answers and dead letters older than `before` (ms since the epoch)
     /// that nothing waits for; at most `limit` messages a call. Returns how many.
@@ -105,8 +106,9 @@ pub trait Store: Send + Sync + 'static {
     /// The newest messages of a conversation, newest first, older than message `before` if given.
     async fn history(&self, conversation: &str, before: Option<i64>, limit: usize) -> Result<Vec<Message>, StoreError>;
 
-    /// Conversations with their newest message, newest first.
-    async fn conversations(&self, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Conversations with their newest message, newest first; only those whose newest message is
+    /// older than message `before` if given; at most `limit`.
+    async fn conversations(&self, before: Option<i64>, limit: usize) -> Result<Vec<Message>, StoreError>;
 
     // -- answers -----------------------------------------------------------------------------
 
