@@ -53,24 +53,24 @@ pub trait Store: Send + Sync + 'static {
     async fn accept(&self, incoming: Incoming) -> Result<Journalled, StoreError>;
 
     /// A delivery was done, and the ids the other side gave it: removes the delivery and remembers
-    /// the ids in one transaction. Unknown deliveries are no error.
+    /// the ids at the lane's [place](Lane::place) in one transaction. Give none where the other side
+    /// knows the message by its key (a Monster account). Unknown deliveries are no error.
     async fn done(&self, delivery: i64, ids: Vec<String>) -> Result<(), StoreError>;
 
     /// A try failed and another is due at `not_before` (ms since the epoch).
     async fn defer(&self, delivery: i64, not_before: i64, error: String) -> Result<(), StoreError>;
 
     /// A delivery will never be done: sets it aside as a dead letter and, in the same transaction,
-    /// journals what its sender is told.
+    /// journals what its sender is told. Unknown deliveries are no error, and nobody is told.
     async fn fail(&self, delivery: i64, error: String, notice: Option<Incoming>) -> Result<(), StoreError>;
 
-    /// Lanes that have deliveries waiting, from `after` on in the order of lane ids, at most
-    /// `limit`.
+    /// Lanes that have deliveries waiting, with a lane id above `after`, in order, at most `limit`.
     async fn lanes(&self, after: i64, limit: usize) -> Result<Vec<(i64, Lane)>, StoreError>;
 
     /// The waiting deliveries of a lane with an id above `after`, in order, at most `limit`.
     async fn pending(&self, lane: i64, after: i64, limit: usize) -> Result<Vec<Pending>, StoreError>;
 
-    /// What waits, for people: oldest first, from delivery id `after` on, at most `limit`.
+    /// What waits, for people: oldest first, with a delivery id above `after`, at most `limit`.
     async fn waiting(&self, after: i64, limit: usize) -> Result<Vec<Waiting>, StoreError>;
 
     /// Makes a waiting delivery due now and gives its lane; `Missing` if it does not wait.
@@ -84,7 +84,8 @@ pub trait Store: Send + Sync + 'static {
     async fn dead_letters(&self, before: Option<i64>, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
 
     /// Removes messages, ids, answers and dead letters older than `before` (ms since the epoch)
-    /// that nothing waits for; at most `limit` messages a call. Returns how many.
+    /// that nothing waits for; at most `limit` in a call. Returns how many: when it is less than
+    /// `limit`, there is no more.
     async fn prune(&self, before: i64, limit: usize) -> Result<usize, StoreError>;
 
     // -- message ids -----------------------------------------------------------------------
@@ -100,7 +101,8 @@ pub trait Store: Send + Sync + 'static {
     /// the same words told to two people by one foreign room have one key.)
     async fn message_by_key(&self, conversation: &str, key: &str) -> Result<Option<Message>, StoreError>;
 
-    /// The ids under which a message is known at `place`, in order.
+    /// The ids that a message was given when it was delivered at `place`, in order. (The one its
+    /// author's side gave it is in the message itself.)
     async fn ids_at(&self, message: i64, place: &str) -> Result<Vec<String>, StoreError>;
 
     /// The newest messages of a conversation, newest first, older than message `before` if given.
@@ -129,11 +131,13 @@ pub trait Store: Send + Sync + 'static {
     /// Makes a local account; `Conflict` if the name is taken.
     async fn add_account(&self, account: Account) -> Result<(), StoreError>;
 
-    /// Changes nickname, picture and pass of an account.
+    /// Changes nickname, picture and pass of an account; `Missing` if there is none of that name.
     async fn update_account(&self, account: Account) -> Result<(), StoreError>;
 
-    /// Removes an account with its tokens, relations and what waits for it.
-    async fn remove_account(&self, name: &str) -> Result<(), StoreError>;
+    /// Removes the account `name`, and all that its `address` stands for: tokens, relations to and
+    /// from it, its end of a link (a link with one end left ends), the answers it was given, and
+    /// what waits to be delivered to it. `Missing` if there is no such account.
+    async fn remove_account(&self, name: &str, address: &str) -> Result<(), StoreError>;
 
     /// An account by name.
     async fn account(&self, name: &str) -> Result<Option<Account>, StoreError>;
@@ -141,7 +145,8 @@ pub trait Store: Send + Sync + 'static {
     /// All accounts, by name.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
 
-    /// Lets whoever has the token with this SHA-256 speak for the account.
+    /// Lets whoever has the token with this SHA-256 speak for the account; `Missing` if there is
+    /// no such account.
     async fn add_token(&self, account: &str, hash: [u8; 32]) -> Result<(), StoreError>;
 
     /// Ends all tokens of an account but the one given.
@@ -163,8 +168,10 @@ pub trait Store: Send + Sync + 'static {
 
     // -- links -----------------------------------------------------------------------------------
 
-    /// Joins the ends into one conversation. Ends that one existing link has extend that link;
-    /// `Conflict` if they stand in two different ones. Returns the link as it is now.
+    /// Joins the ends into one conversation. Ends that one existing link has extend that link, and
+    /// a `posting` given for an end it has replaces the one there; `Conflict` if they stand in two
+    /// different links, or if the link would have fewer than two ends. Returns the link as it is
+    /// now. The number of a link is never used again.
     async fn add_link(&self, ends: Vec<LinkEnd>) -> Result<Link, StoreError>;
 
     /// Removes a link; `Missing` if there is none.
@@ -175,11 +182,12 @@ pub trait Store: Send + Sync + 'static {
 
     // -- mapping -----------------------------------------------------------------------------------
 
-    /// Remembers that an address stands for a remote id. `alias`: added by an administrator, which
-    /// is a `Conflict` if the address stands for another id already.
+    /// Remembers that an address stands for a remote id; `Conflict` if it stands for another id
+    /// already, so that two remote identities never share an address. `alias`: added by an
+    /// administrator. Known mappings cost no write.
     async fn add_mapping(&self, mapping: Mapping) -> Result<(), StoreError>;
 
-    /// Removes an alias.
+    /// Removes an alias; `Missing` if the address is none.
     async fn remove_mapping(&self, bridge: &str, address: &str) -> Result<(), StoreError>;
 
     /// The remote id that an address stands for.
@@ -188,7 +196,8 @@ pub trait Store: Send + Sync + 'static {
     /// The aliases that administrators added.
     async fn aliases(&self) -> Result<Vec<Mapping>, StoreError>;
 
-    /// Mappings, by bridge (all if `None`), from `after` (an address) on, at most `limit`.
+    /// Mappings of a bridge (of all if `None`) whose address is above `after`, by address, at most
+    /// `limit`.
     async fn mappings(&self, bridge: Option<&str>, after: &str, limit: usize) -> Result<Vec<Mapping>, StoreError>;
 
     // -- what bridges and the gateway keep -----------------------------------------------------
@@ -204,7 +213,7 @@ pub trait Store: Send + Sync + 'static {
 
     // -- the store itself ------------------------------------------------------------------------
 
-    /// Changes whenever another process changed the store.
+    /// Changes whenever another process changed the store, and only then.
     async fn revision(&self) -> Result<i64, StoreError>;
 
     /// Sets who is told of new deliveries.

@@ -101,6 +101,14 @@ pub struct Lane {
     pub via: String,
 }
 
+impl Lane {
+    /// The place at which its deliveries arrive, and under which the ids they are given there are
+    /// kept: the Monster account, or the room or person on the bridge's network.
+    pub fn place(&self) -> &str {
+        if self.to.starts_with('@') { &self.to } else { &self.via }
+    }
+}
+
 /// A delivery that was just committed.
 #[derive(Debug, Clone)]
 pub struct Committed {
