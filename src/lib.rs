@@ -1,3 +1,4 @@
 //! The rooms of the gateway; `main` only wires them. `docs/architecture.md` has the picture.
 
+pub mod config;
 pub mod store;
