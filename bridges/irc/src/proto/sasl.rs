@@ -1,0 +1,1 @@
+//! SASL: choice of a mechanism and its exchange.

@@ -1,0 +1,1 @@
+//! Cuts a message into lines that fit, by bytes.
