@@ -1,4 +1,5 @@
 //! The rooms of the gateway; `main` only wires them. `docs/architecture.md` has the picture.
 
 pub mod config;
+pub mod core;
 pub mod store;
