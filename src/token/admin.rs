@@ -2,9 +2,7 @@
 //! user can read, compared in constant time. Called by `http::api` (every request), by `main` at
 //! the start, and by the command `admin-token`.
 
-use crate::core::Environment;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use super::{Random, make_up};
 use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,9 +10,6 @@ use subtle::ConstantTimeEq as _;
 
 /// The file's name within `server.data_dir`.
 pub const FILE_NAME: &str = "admin-token";
-
-/// Bytes of randomness in a token.
-const RANDOM_BYTES: usize = 32;
 
 /// The shortest token that is read from a file: somebody may put one of their own there.
 const SHORTEST: usize = 32;
@@ -51,12 +46,12 @@ pub enum TokenError {
 impl AdminToken {
     /// The token of this data directory; made, together with the directory, if there is none yet.
     /// Processes that do so at the same time get the same one.
-    pub fn load_or_make(data_dir: &Path, environment: &Environment) -> Result<Self, TokenError> {
+    pub fn load_or_make(data_dir: &Path, random: Random<'_>) -> Result<Self, TokenError> {
         let path = data_dir.join(FILE_NAME);
         if let Some(token) = Self::load(&path)? {
             return Ok(token);
         }
-        make(data_dir, &path, environment)?;
+        make(data_dir, &path, random)?;
         // Read back: another process may have been first.
         Self::load(&path)?.ok_or(TokenError::Damaged { path })
     }
@@ -91,24 +86,21 @@ impl AdminToken {
 
 /// Writes a new token under another name and links it to its own, which never replaces one and
 /// never shows half of one.
-fn make(data_dir: &Path, path: &Path, environment: &Environment) -> Result<(), TokenError> {
-    let mut random = [0; RANDOM_BYTES];
-    environment.random.fill(&mut random);
-    let mut suffix = [0; 8];
-    environment.random.fill(&mut suffix);
-    let draft = data_dir.join(format!("{FILE_NAME}.{}", URL_SAFE_NO_PAD.encode(suffix)));
+fn make(data_dir: &Path, path: &Path, random: Random<'_>) -> Result<(), TokenError> {
+    let draft = data_dir.join(format!("{FILE_NAME}.{}", make_up(random)));
 
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
         move |source| TokenError::Io { doing, path, source }
     };
     std::fs::create_dir_all(data_dir).map_err(failed("make", data_dir))?;
-    let linked = write_private(&draft, &URL_SAFE_NO_PAD.encode(random))
-        .map_err(failed("write", &draft))
-        .and_then(|()| match std::fs::hard_link(&draft, path) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed("make", path)(error)),
-            _ => Ok(()),
-        });
+    let linked =
+        write_private(&draft, &make_up(random)).map_err(failed("write", &draft)).and_then(
+            |()| match std::fs::hard_link(&draft, path) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed("make", path)(error)),
+                _ => Ok(()),
+            },
+        );
     // Whether it worked or not, the draft has no further use.
     let _ = std::fs::remove_file(&draft);
     linked
@@ -135,12 +127,16 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
+    fn chance(bytes: &mut [u8]) {
+        rand::Rng::fill_bytes(&mut rand::rng(), bytes);
+    }
+
     #[test]
     fn the_token_is_made_once_and_only_its_owner_can_read_it() {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("not/there/yet");
-        let first = AdminToken::load_or_make(&data, &Environment::system()).unwrap();
-        let second = AdminToken::load_or_make(&data, &Environment::system()).unwrap();
+        let first = AdminToken::load_or_make(&data, &chance).unwrap();
+        let second = AdminToken::load_or_make(&data, &chance).unwrap();
         assert_eq!(first.reveal(), second.reveal());
         assert_eq!(first.reveal().len(), 43);
 
@@ -154,7 +150,7 @@ mod tests {
     fn processes_that_start_at_once_get_the_same_token() {
         let data = tempfile::tempdir().unwrap();
         let tokens: Vec<_> = std::thread::scope(|scope| {
-            let load = || AdminToken::load_or_make(data.path(), &Environment::system()).unwrap().0;
+            let load = || AdminToken::load_or_make(data.path(), &chance).unwrap().0;
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(load)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -164,7 +160,7 @@ mod tests {
     #[test]
     fn only_the_token_itself_is_taken() {
         let data = tempfile::tempdir().unwrap();
-        let token = AdminToken::load_or_make(data.path(), &Environment::system()).unwrap();
+        let token = AdminToken::load_or_make(data.path(), &chance).unwrap();
         assert!(token.is(token.reveal()));
         for wrong in ["", " ", &token.reveal()[1..], &format!("{}x", token.reveal())] {
             assert!(!token.is(wrong), "{wrong:?}");
@@ -177,7 +173,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         for content in ["", "short", "a token with spaces in it is not a token at all"] {
             std::fs::write(data.path().join(FILE_NAME), content).unwrap();
-            let error = AdminToken::load_or_make(data.path(), &Environment::system()).unwrap_err();
+            let error = AdminToken::load_or_make(data.path(), &chance).unwrap_err();
             assert!(error.to_string().contains(FILE_NAME), "{error}");
             assert_eq!(std::fs::read_to_string(data.path().join(FILE_NAME)).unwrap(), content);
         }
