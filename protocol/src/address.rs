@@ -5,6 +5,7 @@
 
 use crate::Authority;
 use crate::authority::{canonical_host, is_digits, parse_port};
+use crate::from_text::FromText;
 use crate::percent::{check_segment, decode_segment, push_address_segment, push_url_segment};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -363,6 +364,6 @@ impl Serialize for Address {
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(FromText::new("a Monster address"))
     }
 }

@@ -2,6 +2,7 @@
 //! server somebody is on.
 
 use crate::AddressError;
+use crate::from_text::FromText;
 use idna::AsciiDenyList;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -197,6 +198,6 @@ impl Serialize for Authority {
 
 impl<'de> Deserialize<'de> for Authority {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(FromText::new("a Monster server, `host[:port]`"))
     }
 }

@@ -94,8 +94,8 @@ pub enum CallError {
         limit: usize,
     },
     /// A field of another type.
-    #[error("the call context cannot be read: {0}")]
-    Malformed(String),
+    #[error("a field of the call context has a wrong type, at column {0}")]
+    WrongType(usize),
 }
 
 /// The JSON form.
@@ -147,7 +147,7 @@ impl CallContext {
             }
             Ok(wire) if wire.kind.is_some() && wire.call_id.is_some() => Err(CallError::UnknownType),
             Err(error) if error.is_data() => match serde_json::from_str::<Probe<'_>>(trimmed) {
-                Ok(probe) if KINDS.contains(&&*probe.kind) => Err(CallError::Malformed(error.to_string())),
+                Ok(probe) if KINDS.contains(&&*probe.kind) => Err(CallError::WrongType(error.column())),
                 _ => ring(),
             },
             Ok(_) | Err(_) => ring(),

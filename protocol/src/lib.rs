@@ -11,6 +11,7 @@ mod address;
 mod authority;
 mod call;
 mod frame;
+mod from_text;
 mod percent;
 mod read;
 mod wire;

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{Deserialize, DeserializeSeed as _, Deserializer, Error as _};
+use serde_json::error::Category;
 use std::borrow::Cow;
 
 /// Standard base64; the padding may be missing.
@@ -29,10 +30,14 @@ impl<'a> Frame<'a> {
     /// missing, of a wrong type, or over its limit.
     pub fn parse(text: &'a str) -> Result<Self, FrameError> {
         let mut wire = Wire::default();
-        let read = read_fields(text, &mut wire);
-        let is_response = wire.status_code != Value::Absent;
-        let checked = read.and_then(|()| check(&mut wire));
-        checked.map_err(|reason| FrameError { message_id: readable_message_id(&wire), reason, is_response })
+        match read_fields(text, &mut wire) {
+            Ok(()) => check(&mut wire),
+            Err(reason) => Err(FrameError {
+                message_id: id("messageId", take(&mut wire.message_id)).ok().flatten().map(Cow::into_owned),
+                is_response: wire.is_response(),
+                reason,
+            }),
+        }
     }
 }
 
@@ -40,9 +45,12 @@ impl<'a> Frame<'a> {
 fn read_fields<'a>(text: &'a str, wire: &mut Wire<'a>) -> Checked<()> {
     let mut json = serde_json::Deserializer::from_str(text);
     let Err(error) = Fill(wire).deserialize(&mut json).and_then(|()| json.end()) else { return Ok(()) };
-    // A text that ends too early for JSON does so for JSON5; a value of a wrong type stays one.
-    if !error.is_syntax() {
-        return Err(format!("a frame is one JSON object: {error}"));
+    // A text that ends too early for JSON does so for JSON5, and what is no object stays none. (The
+    // error of the latter quotes all of it, and is not passed on.)
+    match error.classify() {
+        Category::Syntax => {}
+        Category::Data => return Err("a frame is one JSON object".into()),
+        Category::Eof | Category::Io => return Err(format!("a frame is one JSON object: {error}")),
     }
     *wire = Wire::default();
     read_json5(text, wire).map_err(|error| format!("a frame is one JSON object: {error}"))
@@ -67,32 +75,30 @@ impl<'de> Deserialize<'de> for Nothing {
     }
 }
 
-/// The `messageId` for the answer to a bad frame: what was read before the reading failed.
-fn readable_message_id(wire: &Wire<'_>) -> Option<String> {
-    match &wire.message_id {
-        Value::Text(id) if !id.is_empty() && id.len() <= MAX_MESSAGE_ID_BYTES => Some(id.to_string()),
-        _ => None,
-    }
-}
-
-fn check<'a>(wire: &mut Wire<'a>) -> Checked<Frame<'a>> {
+fn check<'a>(wire: &mut Wire<'a>) -> Result<Frame<'a>, FrameError> {
+    let is_response = wire.is_response();
+    let refuse = |message_id: &str, reason| FrameError {
+        message_id: (!message_id.is_empty()).then(|| message_id.to_owned()),
+        is_response,
+        reason,
+    };
+    let message_id = id("messageId", take(&mut wire.message_id)).map_err(|reason| refuse("", reason))?;
+    let message_id = message_id.unwrap_or_default();
     if let Some(field) = wire.repeated {
-        return Err(format!("`{field}` is there twice"));
+        return Err(refuse(&message_id, format!("`{field}` is there twice")));
     }
-    // A peer that copies `code` into its answers must not have them taken for requests.
-    if wire.status_code == Value::Absent {
-        request(wire).map(Frame::Request)
-    } else {
-        response(wire).map(Frame::Response)
-    }
+    let checked = if is_response { response(&message_id, wire) } else { request(&message_id, wire) };
+    checked.map_err(|reason| refuse(&message_id, reason))
 }
 
-fn request<'a>(wire: &mut Wire<'a>) -> Checked<Request<'a>> {
+fn request<'a>(message_id: &Cow<'a, str>, wire: &mut Wire<'a>) -> Checked<Frame<'a>> {
     let code = number("code", take(&mut wire.code))?
         .ok_or("a frame needs `code` if it is a request, and `statusCode` if it is an answer")?;
-    let message_id = id("messageId", take(&mut wire.message_id))?.ok_or("a request needs a `messageId`")?;
-    let body = body(code, &message_id, wire)?;
-    Ok(Request { message_id, body, ext: ext(wire)? })
+    if message_id.is_empty() {
+        return Err("a request needs a `messageId`".into());
+    }
+    let body = body(code, message_id, wire)?;
+    Ok(Frame::Request(Request { message_id: message_id.clone(), body, ext: ext(wire)? }))
 }
 
 fn body<'a>(code: u64, message_id: &str, wire: &mut Wire<'a>) -> Checked<RequestBody<'a>> {
@@ -131,10 +137,10 @@ fn ext<'a>(wire: &mut Wire<'a>) -> Checked<Ext<'a>> {
     Ok(ext)
 }
 
-fn response<'a>(wire: &mut Wire<'a>) -> Checked<Response<'a>> {
+fn response<'a>(message_id: &Cow<'a, str>, wire: &mut Wire<'a>) -> Checked<Frame<'a>> {
     let status = number("statusCode", take(&mut wire.status_code))?;
     let status = status.and_then(Status::from_number).ok_or("`statusCode` is a number from 100 to 599")?;
-    let mut response = Response::new(id("messageId", take(&mut wire.message_id))?.unwrap_or_default(), status);
+    let mut response = Response::new(message_id.clone(), status);
     // What an answer tells beyond that is worth no failure: what cannot be read is left out.
     response.nickname = some_text(&mut wire.nickname);
     response.picurl = some_text(&mut wire.picurl);
@@ -142,8 +148,8 @@ fn response<'a>(wire: &mut Wire<'a>) -> Checked<Response<'a>> {
     response.info = std::mem::take(&mut wire.info);
     response.account_type = some_number(&mut wire.account_type).and_then(AccountType::from_number);
     response.decision = some_number(&mut wire.kind).and_then(Decision::from_number);
-    response.location = some_text(&mut wire.location).and_then(|location| Address::parse_lenient(&location).ok());
-    Ok(response)
+    response.location = some_text(&mut wire.location).and_then(|location| location.parse().ok());
+    Ok(Frame::Response(response))
 }
 
 fn take<'a>(value: &mut Value<'a>) -> Value<'a> {
@@ -197,7 +203,7 @@ fn id<'a>(field: &str, value: Value<'a>) -> Checked<Option<Cow<'a, str>>> {
 
 fn address(field: &str, value: Value<'_>) -> Checked<Option<Address>> {
     let Some(text) = text(field, value, usize::MAX)? else { return Ok(None) };
-    Address::parse_lenient(&text).map(Some).map_err(|error| format!("`{field}` is not an address: {error}"))
+    text.parse().map(Some).map_err(|error| format!("`{field}` is not an address: {error}"))
 }
 
 /// `text`, which is base64 of UTF-8.

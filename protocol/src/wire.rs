@@ -79,6 +79,14 @@ fields! {
     reaction = "reaction",
 }
 
+impl Wire<'_> {
+    /// True if it is meant as an answer: a peer that copies `code` into its answers must not have
+    /// them taken for requests.
+    pub(crate) fn is_response(&self) -> bool {
+        self.status_code != Value::Absent
+    }
+}
+
 /// One value, as far as frames have use for it.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) enum Value<'a> {
