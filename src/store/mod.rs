@@ -6,8 +6,13 @@
 //! message says: bodies are bytes. Nothing above assumes to be the only process: a change made by
 //! another one is seen through [`Store::revision`].
 
+#[cfg(test)]
+mod conformance;
+mod lock;
 mod records;
+pub mod sqlite;
 
+pub use lock::{InstanceLock, LockError};
 pub use records::{
     Account, AccountKind, Committed, DeadLetter, Incoming, Journalled, Lane, Link, LinkEnd, Mapping, Message,
     NewMessage, Pending, Relation, RelationState, Stats, Waiting,

@@ -1,0 +1,331 @@
+//! The thread that writes. It takes whatever has queued into one transaction, answers everybody
+//! after the commit, and then tells the commit hook. Operations come from `sqlite::mod`; what they
+//! do is in `journal`, `people` and `places`.
+//!
+//! An operation looks before it writes: what it refuses (`Conflict`, `Missing`) has changed nothing
+//! and leaves the transaction as it is. Where the database itself fails, the transaction is rolled
+//! back and each of its operations tried again alone, so that one cannot take others along.
+
+use super::cache::{Interned, MappingCache};
+use super::prints::Printer;
+use super::statements::Statements;
+use crate::store::{CommitHook, Committed, Lane, StoreError};
+use parking_lot::RwLock;
+use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// A transaction holds at most so many operations,
+const BATCH: usize = 256;
+/// and takes in no more after so long.
+const BATCH_TIME: Duration = Duration::from_millis(2);
+/// So many operations wait before callers have to.
+pub(super) const QUEUE: usize = 4096;
+
+/// Why an operation did not happen.
+pub(super) enum Fault {
+    /// It contradicts what is stored; nothing was changed.
+    Refused(StoreError),
+    /// The database failed.
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Something to be written. It may be applied again after a rollback.
+pub(super) trait Operation: Send {
+    /// What it does, for errors.
+    fn doing(&self) -> &'static str;
+    /// Does it. A refusal is its own outcome; an error rolls the transaction back.
+    fn apply(&mut self, writing: &mut Writing<'_>) -> rusqlite::Result<()>;
+    /// Answers whoever waits, and adds the deliveries it made; `failed` if it was not committed.
+    fn finish(self: Box<Self>, failed: Option<StoreError>, fresh: &mut Vec<Committed>);
+}
+
+/// What the thread is sent.
+pub(super) enum Order {
+    /// Write this.
+    Write(Box<dyn Operation>),
+    /// Look whether another process has written, then answer.
+    Look(oneshot::Sender<()>),
+    /// Write what has queued, then end.
+    Close(oneshot::Sender<()>),
+}
+
+/// What the thread shares with the rest of the store.
+pub(super) struct Shared {
+    /// Changes when another process has written.
+    pub revision: AtomicI64,
+    /// Who is told of new deliveries.
+    pub hook: RwLock<Option<CommitHook>>,
+    /// The mappings that are known without a look into the table.
+    pub mappings: MappingCache,
+    /// Milliseconds since the epoch.
+    pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// Makes prints.
+    pub printer: Printer,
+}
+
+/// The row of `state`, as of the running transaction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counters {
+    pub next_message: i64,
+    pub next_delivery: i64,
+    pub messages: i64,
+    pub waiting: i64,
+    pub dead: i64,
+    pub proved: i64,
+}
+
+/// A transaction that is being written, and what the writer keeps from one to the next.
+pub(super) struct Writing<'c> {
+    pub conn: &'c Connection,
+    pub statements: Statements<'c>,
+    pub counters: Counters,
+    pub lanes: Interned<Lane>,
+    pub conversations: Interned<String>,
+    pub shared: Arc<Shared>,
+    /// When the transaction began.
+    pub now: i64,
+    /// The counters as the table has them, if that is known.
+    stored: Option<Counters>,
+    /// What `PRAGMA data_version` said last; 0 before the first look.
+    data_version: i64,
+}
+
+/// Runs until it is told to close, or nobody can send any more.
+pub(super) fn run(conn: &Connection, shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) -> rusqlite::Result<()> {
+    let mut writing = Writing {
+        conn,
+        statements: Statements::prepare(conn)?,
+        counters: Counters::default(),
+        lanes: Interned::default(),
+        conversations: Interned::default(),
+        shared,
+        now: 0,
+        stored: None,
+        data_version: 0,
+    };
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut closing = Vec::new();
+    while let Some(order) = orders.blocking_recv() {
+        match order {
+            Order::Write(first) => writing.batch(first, &mut batch, &mut orders, &mut closing),
+            Order::Look(answer) => {
+                writing.look();
+                // Whoever asked may have gone.
+                let _gone = answer.send(());
+            }
+            Order::Close(answer) => closing.push(answer),
+        }
+        if !closing.is_empty() {
+            // What was sent before is still written; what is sent from now on fails at once.
+            orders.close();
+        }
+    }
+    drop(writing);
+    if let Err(error) = conn.pragma_query(None, "wal_checkpoint(TRUNCATE)", |_| Ok(())) {
+        tracing::debug!(%error, "the write-ahead log stays for the next start");
+    }
+    for answer in closing {
+        let _gone = answer.send(());
+    }
+    Ok(())
+}
+
+impl Writing<'_> {
+    /// Writes `first` and what has queued behind it.
+    fn batch(
+        &mut self,
+        first: Box<dyn Operation>,
+        batch: &mut Vec<Box<dyn Operation>>,
+        orders: &mut mpsc::Receiver<Order>,
+        closing: &mut Vec<oneshot::Sender<()>>,
+    ) {
+        let started = Instant::now();
+        let mut looking = Vec::new();
+        batch.push(first);
+        let mut outcome = self.begin();
+        let mut applied = 0;
+        while outcome.is_ok() {
+            outcome = batch[applied].apply(self);
+            applied += 1;
+            if applied == BATCH || started.elapsed() > BATCH_TIME {
+                break;
+            }
+            match orders.try_recv() {
+                Ok(Order::Write(next)) => batch.push(next),
+                Ok(Order::Look(answer)) => {
+                    looking.push(answer);
+                    break;
+                }
+                Ok(Order::Close(answer)) => {
+                    closing.push(answer);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let outcome = outcome.and_then(|()| self.commit());
+        let mut fresh = Vec::new();
+        match outcome {
+            Ok(()) => batch.drain(..).for_each(|operation| operation.finish(None, &mut fresh)),
+            Err(error) => {
+                self.roll_back();
+                self.one_by_one(batch, error, &mut fresh);
+            }
+        }
+        for answer in looking {
+            let _gone = answer.send(());
+        }
+        self.tell(&fresh);
+    }
+
+    /// Tries the operations of a failed transaction again, each in one of its own.
+    fn one_by_one(
+        &mut self,
+        batch: &mut Vec<Box<dyn Operation>>,
+        mut error: rusqlite::Error,
+        fresh: &mut Vec<Committed>,
+    ) {
+        let alone = batch.len() == 1;
+        for mut operation in batch.drain(..) {
+            let doing = operation.doing();
+            if !alone {
+                match self.begin().and_then(|()| operation.apply(self)).and_then(|()| self.commit()) {
+                    Ok(()) => {
+                        operation.finish(None, fresh);
+                        continue;
+                    }
+                    Err(again) => error = again,
+                }
+                self.roll_back();
+            }
+            tracing::error!(doing, %error, "the store could not write");
+            operation.finish(Some(failed(doing, &error)), fresh);
+        }
+    }
+
+    fn begin(&mut self) -> rusqlite::Result<()> {
+        self.statements.begin.execute([])?;
+        self.now = (self.shared.clock)();
+        // Only now is nobody else able to write any more.
+        self.look();
+        if self.stored.is_none() {
+            self.counters = self.statements.read_counters()?;
+            self.stored = Some(self.counters);
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> rusqlite::Result<()> {
+        if self.stored != Some(self.counters) {
+            self.statements.write_counters(&self.counters)?;
+        }
+        self.statements.commit.execute([])?;
+        self.stored = Some(self.counters);
+        Ok(())
+    }
+
+    fn roll_back(&mut self) {
+        if !self.conn.is_autocommit()
+            && let Err(error) = self.conn.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "the store could not roll back");
+        }
+        self.forget();
+    }
+
+    /// Drops everything that is kept in memory of the tables.
+    fn forget(&mut self) {
+        self.stored = None;
+        self.lanes.clear();
+        self.conversations.clear();
+        self.shared.mappings.clear();
+    }
+
+    /// Notices that another process has written.
+    fn look(&mut self) {
+        let seen = match self.statements.data_version.query_row([], |row| row.get::<_, i64>(0)) {
+            Ok(seen) => seen,
+            Err(error) => {
+                tracing::warn!(%error, "cannot tell whether another process has changed the store");
+                return;
+            }
+        };
+        if seen != self.data_version {
+            if self.data_version != 0 {
+                self.shared.revision.fetch_add(1, Ordering::AcqRel);
+            }
+            self.data_version = seen;
+            self.forget();
+        }
+    }
+
+    fn tell(&self, fresh: &[Committed]) {
+        if fresh.is_empty() {
+            return;
+        }
+        let hook = self.shared.hook.read().clone();
+        if let Some(hook) = hook
+            && catch_unwind(AssertUnwindSafe(|| hook(fresh))).is_err()
+        {
+            tracing::error!("the commit hook panicked; its deliveries wait in the journal");
+        }
+    }
+}
+
+/// The error that a caller gets when the database failed.
+pub(super) fn failed(doing: &'static str, error: &rusqlite::Error) -> StoreError {
+    StoreError::Failed { doing, why: error.to_string() }
+}
+
+/// An operation made of a function, for everything that makes no deliveries.
+pub(super) struct Task<T, F> {
+    doing: &'static str,
+    run: F,
+    outcome: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Task<T, F> {
+    pub(super) fn new(doing: &'static str, run: F, answer: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { doing, run, outcome: None, answer }
+    }
+}
+
+impl<T, F> Operation for Task<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Writing<'_>) -> Result<T, Fault> + Send,
+{
+    fn doing(&self) -> &'static str {
+        self.doing
+    }
+
+    fn apply(&mut self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
+        self.outcome = Some(match (self.run)(writing) {
+            Ok(value) => Ok(value),
+            Err(Fault::Refused(error)) => Err(error),
+            Err(Fault::Sql(error)) => return Err(error),
+        });
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, failed: Option<StoreError>, _fresh: &mut Vec<Committed>) {
+        let outcome = match (failed, self.outcome) {
+            (Some(error), _) => Err(error),
+            (None, Some(outcome)) => outcome,
+            (None, None) => Err(StoreError::Failed { doing: self.doing, why: "it was never tried".into() }),
+        };
+        // Whoever asked may have gone.
+        let _gone = self.answer.send(outcome);
+    }
+}
