@@ -2,5 +2,7 @@
 
 pub mod config;
 pub mod core;
+pub mod http;
 pub mod store;
+pub mod telemetry;
 pub mod token;

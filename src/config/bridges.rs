@@ -3,8 +3,9 @@
 
 use super::layers::Reader;
 use super::problem::{Place, nearest};
+use crate::core::Registry;
 use config::{Value, ValueKind};
-use monster_bridge_api::{Bridge, ConfigError, Factory, InstanceName, Scope};
+use monster_bridge_api::{Bridge, ConfigError, InstanceName, Scope};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,9 +29,6 @@ kind = "irc"
 server = "irc.libera.chat:6697"
 "#;
 
-/// The kinds of bridges that this program was built with.
-pub type Kinds = BTreeMap<&'static str, Factory>;
-
 /// One instance of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
@@ -49,7 +47,15 @@ pub(super) struct Surroundings<'a> {
     pub(super) data_dir: &'a Path,
 }
 
-impl Surroundings<'_> {
+impl<'a> Surroundings<'a> {
+    pub(super) fn of(server: &'a super::Server) -> Self {
+        Self {
+            public_host: server.public_url.authority().as_str(),
+            public_url: server.public_url.as_str(),
+            data_dir: &server.data_dir,
+        }
+    }
+
     fn scope(&self, instance: &InstanceName) -> Scope {
         Scope {
             instance: instance.clone(),
@@ -62,21 +68,13 @@ impl Surroundings<'_> {
 
 impl Instance {
     /// Makes the bridge.
-    pub fn build(&self, kinds: &Kinds, config: &super::Config) -> Result<Arc<dyn Bridge>, ConfigError> {
-        let surroundings = Surroundings {
-            public_host: config.server.public_url.host(),
-            public_url: config.server.public_url.as_str(),
-            data_dir: &config.server.data_dir,
-        };
-        let Some(factory) = kinds.get(self.kind.as_str()) else {
-            return Err(ConfigError { key: "kind".to_owned(), why: unknown_kind(&self.kind, kinds) });
-        };
-        factory(surroundings.scope(&self.name), self.settings.clone())
+    pub fn build(&self, kinds: &Registry, server: &super::Server) -> Result<Arc<dyn Bridge>, ConfigError> {
+        kinds.make(&self.kind, Surroundings::of(server).scope(&self.name), self.settings.clone())
     }
 }
 
 /// Reads all instances; what is wrong with any of them is noted.
-pub(super) fn read(reader: &mut Reader, kinds: &Kinds, surroundings: &Surroundings<'_>) -> Vec<Instance> {
+pub(super) fn read(reader: &mut Reader, kinds: &Registry, surroundings: &Surroundings<'_>) -> Vec<Instance> {
     let names = match reader.value("bridges").map(|bridges| &bridges.kind) {
         Some(ValueKind::Table(table)) => table.keys().cloned().collect::<Vec<_>>(),
         None => Vec::new(),
@@ -90,7 +88,7 @@ pub(super) fn read(reader: &mut Reader, kinds: &Kinds, surroundings: &Surroundin
     instances
 }
 
-fn read_one(reader: &mut Reader, name: &str, kinds: &Kinds, surroundings: &Surroundings<'_>) -> Option<Instance> {
+fn read_one(reader: &mut Reader, name: &str, kinds: &Registry, surroundings: &Surroundings<'_>) -> Option<Instance> {
     let section = format!("bridges.{name}");
     let Some(ValueKind::Table(table)) = reader.value(&section).map(|value| value.kind.clone()) else {
         reader.complain(&section, "expected a section with at least a `kind`");
@@ -108,16 +106,16 @@ fn read_one(reader: &mut Reader, name: &str, kinds: &Kinds, surroundings: &Surro
         return None;
     }
     let kind = reader.take::<String>(&format!("{section}.kind"))?;
-    let Some(factory) = kinds.get(kind.as_str()) else {
+    if !kinds.kinds().any(|known| known == kind) {
         // A program built without a kind goes without the instance of it that is built in.
         if reader.place(&format!("{section}.kind")) != Place::BuiltIn || reader.place(&section) != Place::BuiltIn {
             reader.complain(&format!("{section}.kind"), unknown_kind(&kind, kinds));
         }
         return None;
-    };
+    }
     let name = InstanceName::new(name);
     let settings = Settings::new(table)
-        .settle(reader, &section, &|settings| factory(surroundings.scope(&name), settings).map(drop))?;
+        .settle(reader, &section, &|settings| kinds.make(&kind, surroundings.scope(&name), settings).map(drop))?;
     Some(Instance { name, kind, settings })
 }
 
@@ -140,13 +138,13 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn unknown_kind(kind: &str, kinds: &Kinds) -> String {
-    let meant = nearest(kind, kinds.keys().copied()).map(|near| format!("; did you mean `{near}`?"));
+fn unknown_kind(kind: &str, kinds: &Registry) -> String {
+    let meant = nearest(kind, kinds.kinds()).map(|near| format!("; did you mean `{near}`?"));
     format!("no kind of bridge is called `{kind}`{} (there are: {})", meant.unwrap_or_default(), list(kinds))
 }
 
-fn list(kinds: &Kinds) -> String {
-    kinds.keys().copied().collect::<Vec<_>>().join(", ")
+fn list(kinds: &Registry) -> String {
+    kinds.kinds().collect::<Vec<_>>().join(", ")
 }
 
 /// A section on its way to a factory.

@@ -14,13 +14,14 @@ mod section;
 mod sections;
 mod setting;
 
-pub use bridges::{Instance, Kinds, RESERVED};
+pub use bridges::{Instance, RESERVED};
 pub use layers::Source;
 pub use problem::{Place, Problem, Problems};
 pub use render::{default_toml, reference};
 pub use sections::{Calls, Delivery, Identity, Limits, Log, Metrics, Server};
 pub use setting::{LogFormat, PublicUrl, Secret};
 
+use crate::core::Registry;
 use layers::Reader;
 use section::{Outline, Section};
 use std::collections::HashMap;
@@ -69,7 +70,7 @@ impl Config {
     /// Loads the configuration of this process: the file given, or the one that
     /// `MONSTER_GATEWAY_CONFIG` names, or `monster-gateway.toml` if there is one; and the
     /// environment.
-    pub fn load(file: Option<&Path>, kinds: &Kinds) -> Result<Self, Problems> {
+    pub fn load(file: Option<&Path>, kinds: &Registry) -> Result<Self, Problems> {
         let environment: HashMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -92,7 +93,11 @@ impl Config {
     }
 
     /// Reads a configuration from its layers.
-    pub fn read(source: Option<Source>, environment: HashMap<String, String>, kinds: &Kinds) -> Result<Self, Problems> {
+    pub fn read(
+        source: Option<Source>,
+        environment: HashMap<String, String>,
+        kinds: &Registry,
+    ) -> Result<Self, Problems> {
         let file = source.as_ref().map(|source| source.path.clone());
         let mut reader =
             Reader::new(&render::built_in(), source, environment).map_err(|problem| Problems(vec![problem]))?;
@@ -105,11 +110,12 @@ impl Config {
         let log = Log::read(&mut reader);
         let metrics = Metrics::read(&mut reader);
         // Faults of bridges show even if the server section has faults, too.
-        let surroundings = bridges::Surroundings {
-            public_host: server.as_ref().map_or("localhost", |server| server.public_url.host()),
-            public_url: server.as_ref().map_or("http://localhost", |server| server.public_url.as_str()),
-            data_dir: server.as_ref().map_or(Path::new("data"), |server| &server.data_dir),
+        let fallback = bridges::Surroundings {
+            public_host: "localhost",
+            public_url: "http://localhost",
+            data_dir: Path::new("data"),
         };
+        let surroundings = server.as_ref().map_or(fallback, bridges::Surroundings::of);
         let bridges = bridges::read(&mut reader, kinds, &surroundings);
         let config = (|| {
             Some(Self {

@@ -3,6 +3,7 @@
 
 use config::{Value, ValueKind};
 use ipnet::IpNet;
+use monster_protocol::Authority;
 use serde::Serialize;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -208,7 +209,7 @@ impl Setting for Secret {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     url: url::Url,
-    host: String,
+    authority: Authority,
 }
 
 impl PublicUrl {
@@ -218,8 +219,8 @@ impl PublicUrl {
     }
 
     /// Host and, unless it is the scheme's own, port: `gw.example.org`, `localhost:7580`.
-    pub fn host(&self) -> &str {
-        &self.host
+    pub fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// Whether it is `https`.
@@ -248,8 +249,8 @@ impl Setting for PublicUrl {
             return Err(Wrong::Because("it has a user name in it".to_owned()));
         }
         let host = url.host_str().ok_or(Wrong::Type)?;
-        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        Ok(Self { url, host })
+        let authority = Authority::new(host, url.port()).map_err(|why| Wrong::Because(why.to_string()))?;
+        Ok(Self { url, authority })
     }
 }
 
@@ -296,7 +297,7 @@ mod tests {
 
     #[test]
     fn the_public_host_has_a_port_only_if_it_is_not_the_usual_one() {
-        let host = |text| from_text::<PublicUrl>(text).map(|url| url.host().to_owned());
+        let host = |text| from_text::<PublicUrl>(text).map(|url| url.authority().to_string());
         assert_eq!(host("http://localhost:7580"), Ok("localhost:7580".to_owned()));
         assert_eq!(host("https://gw.example.org:443/"), Ok("gw.example.org".to_owned()));
         assert_eq!(host("https://Gw.Example.org"), Ok("gw.example.org".to_owned()));

@@ -20,8 +20,8 @@ fn fussy(scope: Scope, section: serde_json::Value) -> Result<Arc<dyn Bridge>, Co
     monster_bridge_echo::factory(scope, serde_json::json!({}))
 }
 
-fn kinds() -> Kinds {
-    Kinds::from([("echo", monster_bridge_echo::factory as monster_bridge_api::Factory), ("irc", fussy)])
+fn kinds() -> Registry {
+    Registry::default().with("echo", monster_bridge_echo::factory).with("irc", fussy)
 }
 
 fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
@@ -39,7 +39,7 @@ fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
 fn without_anything_the_defaults_of_the_contract_hold() {
     let config = Config::read(None, HashMap::new(), &kinds()).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7580");
-    assert_eq!(config.server.public_url.host(), "localhost:7580");
+    assert_eq!(config.server.public_url.authority().as_str(), "localhost:7580");
     assert_eq!(config.server.data_dir, Path::new("data"));
     assert_eq!(config.calls.udp_listen.port(), 7581);
     assert_eq!(config.delivery.keep_days, 7);
@@ -52,7 +52,7 @@ fn the_file_goes_over_the_defaults_and_the_environment_over_the_file() {
     let text = "[server]\nlisten = \"127.0.0.1:1\"\npublic_url = \"http://a.example\"\n";
     let config = read(text, &[("MONSTER_GATEWAY__SERVER__LISTEN", "[::1]:2"), ("OTHER__SERVER__LISTEN", "x")]).unwrap();
     assert_eq!(config.server.listen.to_string(), "[::1]:2");
-    assert_eq!(config.server.public_url.host(), "a.example");
+    assert_eq!(config.server.public_url.authority().as_str(), "a.example");
     assert_eq!(config.delivery.keep_days, 7);
 }
 
@@ -184,8 +184,7 @@ fn a_bridge_reads_numbers_and_texts_from_the_environment_as_it_needs_them() {
 
 #[test]
 fn a_program_built_without_a_kind_goes_without_its_built_in_instance() {
-    let mut kinds = kinds();
-    kinds.remove("irc");
+    let kinds = Registry::default().with("echo", monster_bridge_echo::factory);
     let config = Config::read(None, HashMap::new(), &kinds).unwrap();
     assert_eq!(config.bridges.len(), 1);
     let source = Source { path: PathBuf::from("gw.toml"), text: "[bridges.libera]\nnick = \"ada\"\n".to_owned() };

@@ -1,0 +1,93 @@
+//! Accepting connections: bounded in number, in the time and size of a request's head, and each on
+//! a task of its own. What a connection then asks is the router's business. Called by `app`.
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The largest head of a request, in bytes; also what a connection holds while it is read.
+const HEAD_BYTES: usize = 16 * 1024;
+/// How long to wait when the machine has no more sockets to give.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a listener allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Connections whose request is being answered, at the same time. (An upgraded one counts with
+    /// the sockets of the Monster side.)
+    pub connections: usize,
+    /// How long the head of a request may take.
+    pub header_read: Duration,
+}
+
+/// Accepts connections until `stop`, then lets those that are being answered finish. Returns when
+/// nothing is accepted any more; `tasks` knows the rest.
+pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: CancellationToken, tasks: TaskTracker) {
+    let free = Arc::new(Semaphore::new(bounds.connections));
+    loop {
+        // A place is taken before the connection is, so that what is too many waits in the
+        // system's queue and costs nothing here.
+        let (permit, accepted) = tokio::select! {
+            () = stop.cancelled() => return,
+            next = async {
+                let permit = Arc::clone(&free).acquire_owned().await;
+                (permit, listener.accept().await)
+            } => next,
+        };
+        let Ok(permit) = permit else { return };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if !is_of_one_connection(&error) {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                }
+                continue;
+            }
+        };
+        let router = router.clone();
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            answer(stream, peer, router, bounds, stop).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, bounds: Bounds, stop: CancellationToken) {
+    // Frames are small and somebody waits for each.
+    let _ = stream.set_nodelay(true);
+    let service = router.layer(axum::Extension(ConnectInfo(peer)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.header_read)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+/// Whether the failure concerns only the one connection that was about to be accepted.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
