@@ -23,7 +23,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Called after each commit that made deliveries, in the order of their ids, on the store's own
-/// thread: it must not block. A hint only: what is lost here is found by [`Store::pending`].
+/// thread: it must not block. It may come after whoever made the delivery was answered, but before
+/// anything that is asked of the store after that answer is written. A hint only: what is lost here
+/// is found by [`Store::pending`].
 pub type CommitHook = Arc<dyn Fn(&[Committed]) + Send + Sync>;
 
 /// The store could not do it.

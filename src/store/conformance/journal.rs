@@ -1,7 +1,7 @@
 //! Messages, deliveries, ids, history, pruning.
 
 use super::{Fixture, all_pending, incoming, lane, listen, put, said};
-use crate::store::{Journalled, NewMessage, StoreError};
+use crate::store::{Committed, Journalled, NewMessage, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ pub(crate) async fn a_message_waits_in_each_of_its_lanes_in_order(fixture: &impl
 pub(crate) async fn the_same_origin_is_a_repetition_even_after_it_was_delivered(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let lanes = [lane("@alice:gw", "@#rust:libera:gw")];
-    let heard = listen(&*store);
+    let heard = listen(&store);
     let id = put(&*store, said(1), &lanes).await;
     let again = NewMessage { key: "mg-another".into(), ..said(1) };
     assert_eq!(store.accept(incoming(again.clone(), &lanes)).await.unwrap(), Journalled::Known { id });
-    let delivery = heard.lock()[0].delivery;
+    let delivery = heard.first().await.delivery;
     store.done(delivery, vec![]).await.unwrap();
     let store = fixture.reopen(store).await;
     assert_eq!(store.accept(incoming(again, &lanes)).await.unwrap(), Journalled::Known { id });
@@ -76,7 +76,7 @@ pub(crate) async fn a_repetition_moves_the_cursor(fixture: &impl Fixture) {
 
 pub(crate) async fn the_hook_hears_of_every_delivery_once_and_in_order(fixture: &impl Fixture) {
     let store = fixture.open().await;
-    let heard = listen(&*store);
+    let heard = listen(&store);
     let lanes = [lane("@alice:gw", "@#rust:libera:gw"), lane("oftc", "@#rust:oftc:gw")];
     let tasks: Vec<_> = (0..200)
         .map(|n| {
@@ -87,11 +87,10 @@ pub(crate) async fn the_hook_hears_of_every_delivery_once_and_in_order(fixture: 
     for task in tasks {
         task.await.unwrap();
     }
-    store.close().await;
-    let heard = heard.lock().clone();
+    let heard = heard.all().await;
     assert_eq!(heard.len(), 400);
     assert!(heard.windows(2).all(|pair| pair[0].delivery < pair[1].delivery));
-    let waiting = all_pending(&*fixture.open().await).await;
+    let waiting = all_pending(&*store).await;
     let mut told: Vec<_> =
         heard.iter().map(|fresh| (fresh.lane.clone(), fresh.delivery, fresh.message.key.clone())).collect();
     told.sort();
@@ -100,9 +99,9 @@ pub(crate) async fn the_hook_hears_of_every_delivery_once_and_in_order(fixture: 
 
 pub(crate) async fn ids_given_at_a_place_find_the_message(fixture: &impl Fixture) {
     let store = fixture.open().await;
-    let heard = listen(&*store);
+    let heard = listen(&store);
     let id = put(&*store, said(1), &[lane("oftc", "@#rust:oftc:gw"), lane("@alice:gw", "@#rust:libera:gw")]).await;
-    let deliveries: Vec<i64> = heard.lock().iter().map(|fresh| fresh.delivery).collect();
+    let deliveries = heard.deliveries().await;
     store.done(deliveries[0], vec!["b".into(), "a".into()]).await.unwrap();
     store.done(deliveries[1], vec![]).await.unwrap();
     store.done(deliveries[1], vec!["late".into()]).await.unwrap();
@@ -120,11 +119,11 @@ pub(crate) async fn ids_given_at_a_place_find_the_message(fixture: &impl Fixture
 
 pub(crate) async fn a_deferred_delivery_keeps_its_place(fixture: &impl Fixture) {
     let store = fixture.open().await;
-    let heard = listen(&*store);
+    let heard = listen(&store);
     let lanes = [lane("oftc", "@#rust:oftc:gw")];
     put(&*store, said(1), &lanes).await;
     put(&*store, said(2), &lanes).await;
-    let (delivery, lane_id) = { heard.lock().first().map(|fresh| (fresh.delivery, fresh.lane_id)).unwrap() };
+    let Committed { delivery, lane_id, .. } = heard.first().await;
     store.defer(delivery, 77, "no route".into()).await.unwrap();
     store.defer(delivery, 99, "still none".into()).await.unwrap();
     store.defer(123_456, 99, "unknown".into()).await.unwrap();
@@ -139,9 +138,9 @@ pub(crate) async fn a_deferred_delivery_keeps_its_place(fixture: &impl Fixture) 
 
 pub(crate) async fn a_failed_delivery_is_a_dead_letter_and_its_sender_is_told_once(fixture: &impl Fixture) {
     let store = fixture.open().await;
-    let heard = listen(&*store);
+    let heard = listen(&store);
     put(&*store, said(1), &[lane("oftc", "@#rust:oftc:gw")]).await;
-    let delivery = heard.lock()[0].delivery;
+    let delivery = heard.first().await.delivery;
     let back = lane("libera", "@bob:libera:gw");
     fixture.set_time(9000);
     for _ in 0..2 {
@@ -149,6 +148,8 @@ pub(crate) async fn a_failed_delivery_is_a_dead_letter_and_its_sender_is_told_on
         store.fail(delivery, "banned".into(), Some(notice)).await.unwrap();
     }
     store.fail(987, "unknown".into(), Some(incoming(said(3), &[]))).await.unwrap();
+
+    assert_eq!(heard.all().await.len(), 2);
 
     let store = fixture.reopen(store).await;
     let dead = store.dead_letters(None, 10).await.unwrap();
@@ -159,15 +160,14 @@ pub(crate) async fn a_failed_delivery_is_a_dead_letter_and_its_sender_is_told_on
     let waiting = all_pending(&*store).await;
     assert_eq!(waiting.iter().map(|(lane, _, key)| (lane, key)).collect::<Vec<_>>(), [(&back, &said(2).key)]);
     assert_eq!(store.message_by_key(&said(3).conversation, &said(3).key).await.unwrap(), None);
-    assert_eq!(heard.lock().len(), 2);
 }
 
 pub(crate) async fn a_waiting_delivery_can_be_made_due_or_dropped(fixture: &impl Fixture) {
     let store = fixture.open().await;
-    let heard = listen(&*store);
+    let heard = listen(&store);
     let there = lane("oftc", "@#rust:oftc:gw");
     put(&*store, said(1), std::slice::from_ref(&there)).await;
-    let (delivery, lane_id) = { heard.lock().first().map(|fresh| (fresh.delivery, fresh.lane_id)).unwrap() };
+    let Committed { delivery, lane_id, .. } = heard.first().await;
     store.defer(delivery, i64::MAX, "later".into()).await.unwrap();
     assert_eq!(store.retry_now(delivery).await.unwrap(), (lane_id, there.clone()));
     assert_eq!(store.pending(lane_id, 0, 1).await.unwrap()[0].not_before, 0);
@@ -182,9 +182,9 @@ pub(crate) async fn numbers_are_never_used_again(fixture: &impl Fixture) {
     fixture.set_time(1);
     let mut seen = HashSet::new();
     for n in 0..4 {
-        let heard = listen(&*store);
+        let heard = listen(&store);
         let id = put(&*store, said(n), &[lane("oftc", "@#rust:oftc:gw")]).await;
-        let delivery = heard.lock()[0].delivery;
+        let delivery = heard.first().await.delivery;
         assert!(seen.insert((id, delivery)), "{id} and {delivery} came twice");
         assert!(seen.iter().all(|(old, before)| *old <= id && *before <= delivery));
         store.drop_delivery(delivery).await.unwrap();
@@ -225,7 +225,7 @@ pub(crate) async fn conversations_come_newest_first(fixture: &impl Fixture) {
 
 pub(crate) async fn old_messages_go_unless_something_waits_for_them(fixture: &impl Fixture) {
     let store = fixture.open().await;
-    let heard = listen(&*store);
+    let heard = listen(&store);
     let mut ids = Vec::new();
     for n in 0..200 {
         fixture.set_time(if n < 150 { 1000 } else { 3000 });
@@ -234,7 +234,7 @@ pub(crate) async fn old_messages_go_unless_something_waits_for_them(fixture: &im
     }
     fixture.set_time(1000);
     store.remember_answer("@a:gw", "@b:gw", "1", "{}").await.unwrap();
-    let first = heard.lock()[0].delivery;
+    let first = heard.first().await.delivery;
     store.fail(first, "no".into(), None).await.unwrap();
     fixture.set_time(3000);
 
@@ -284,12 +284,12 @@ pub(crate) async fn pages_of_lanes_and_deliveries_follow_on_each_other(fixture: 
 pub(crate) async fn figures_tell_what_is_there(fixture: &impl Fixture) {
     let store = fixture.open().await;
     assert_eq!(store.stats().await.unwrap(), crate::store::Stats::default());
-    let heard = listen(&*store);
+    let heard = listen(&store);
     for n in 0..4 {
         fixture.set_time(1000 + i64::try_from(n).unwrap());
         put(&*store, said(n), &[lane("oftc", "@#rust:oftc:gw")]).await;
     }
-    let deliveries: Vec<i64> = heard.lock().iter().map(|fresh| fresh.delivery).collect();
+    let deliveries = heard.deliveries().await;
     store.done(deliveries[0], vec![]).await.unwrap();
     store.fail(deliveries[1], "no".into(), None).await.unwrap();
     for store in [store.clone(), fixture.reopen(store).await] {

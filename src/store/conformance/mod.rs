@@ -110,13 +110,42 @@ async fn put(store: &dyn Store, message: NewMessage, lanes: &[Lane]) -> i64 {
     }
 }
 
-/// A hook that keeps what it is told.
-fn listen(store: &dyn Store) -> Arc<Mutex<Vec<Committed>>> {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let ears = heard.clone();
-    let hook: CommitHook = Arc::new(move |fresh: &[Committed]| ears.lock().extend_from_slice(fresh));
+/// What the commit hook was told.
+struct Heard {
+    store: Arc<dyn Store>,
+    fresh: Arc<Mutex<Vec<Committed>>>,
+}
+
+impl Heard {
+    /// Everything up to now.
+    async fn all(&self) -> Vec<Committed> {
+        // The hook is called before the next thing is written.
+        self.store.save("test", "nothing", None).await.unwrap();
+        self.fresh.lock().clone()
+    }
+
+    async fn first(&self) -> Committed {
+        self.all().await.swap_remove(0)
+    }
+
+    /// The numbers of those since the last call.
+    async fn take(&self) -> Vec<i64> {
+        let fresh = self.all().await;
+        self.fresh.lock().clear();
+        fresh.into_iter().map(|fresh| fresh.delivery).collect()
+    }
+
+    async fn deliveries(&self) -> Vec<i64> {
+        self.all().await.iter().map(|fresh| fresh.delivery).collect()
+    }
+}
+
+fn listen(store: &Arc<dyn Store>) -> Heard {
+    let fresh = Arc::new(Mutex::new(Vec::new()));
+    let ears = fresh.clone();
+    let hook: CommitHook = Arc::new(move |more: &[Committed]| ears.lock().extend_from_slice(more));
     store.on_commit(hook);
-    heard
+    Heard { store: store.clone(), fresh }
 }
 
 /// All that waits, as (lane, delivery, message key), by lane.

@@ -1,6 +1,6 @@
 //! Random sequences of operations against a model in memory.
 
-use super::{Fixture, incoming, lane, said};
+use super::{Fixture, Heard, incoming, lane, listen, said};
 use crate::store::{Journalled, Lane, NewMessage, Store};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -73,10 +73,11 @@ impl Model {
         self.deliveries.get(n).copied().unwrap_or(1_000_000)
     }
 
-    fn accepted(&mut self, new: NewMessage, lanes: &[Lane], id: i64, now: i64) {
+    fn accepted(&mut self, new: NewMessage, lanes: &[Lane], id: i64, now: i64, numbers: Vec<i64>) {
+        assert_eq!(numbers.len(), lanes.len());
         self.messages.insert(id, (new, now));
-        for lane in lanes {
-            let number = self.deliveries.last().map_or(1, |last| last + 1);
+        for (lane, number) in lanes.iter().zip(numbers) {
+            assert!(self.deliveries.last() < Some(&number));
             self.deliveries.push(number);
             self.waiting.insert(number, Waits { lane: lane.clone(), message: id, attempts: 0, not_before: 0 });
         }
@@ -108,6 +109,7 @@ pub(crate) async fn any_sequence_of_operations_looks_like_the_model(fixture: &im
     let mut runner = TestRunner::default();
     let strategy = prop::collection::vec(step(), 1..LENGTH);
     let mut store = fixture.open().await;
+    let mut heard = listen(&store);
     let mut model = Model::default();
     let mut now = 0;
     // One store all along: each sequence starts from what the one before left.
@@ -117,9 +119,11 @@ pub(crate) async fn any_sequence_of_operations_looks_like_the_model(fixture: &im
             now += 1;
             fixture.set_time(now);
             if matches!(step, Step::Reopen) {
+                drop(heard);
                 store = fixture.reopen(store).await;
+                heard = listen(&store);
             } else {
-                take(&*store, &mut model, step, now).await;
+                take((&*store, &heard), &mut model, step, now).await;
             }
             if n % 10 == 0 || n + 1 == steps.len() {
                 compare(&*store, &model, &steps[..=n]).await;
@@ -128,14 +132,14 @@ pub(crate) async fn any_sequence_of_operations_looks_like_the_model(fixture: &im
     }
 }
 
-async fn take(store: &dyn Store, model: &mut Model, step: &Step, now: i64) {
+async fn take((store, heard): (&dyn Store, &Heard), model: &mut Model, step: &Step, now: i64) {
     match step {
         Step::Accept(author, id, key, conversation, lanes) => {
             let new = message(*author, *id, *key, *conversation);
             let lanes: Vec<Lane> = lanes.iter().copied().map(some_lane).collect();
             match (store.accept(incoming(new.clone(), &lanes)).await.unwrap(), model.known(&new)) {
                 (Journalled::Known { id }, Some(known)) => assert_eq!(id, known),
-                (Journalled::New { id }, None) => model.accepted(new, &lanes, id, now),
+                (Journalled::New { id }, None) => model.accepted(new, &lanes, id, now, heard.take().await),
                 (got, known) => panic!("{got:?}, but the model has {known:?} for {new:?}"),
             }
         }
@@ -166,7 +170,7 @@ async fn take(store: &dyn Store, model: &mut Model, step: &Step, now: i64) {
                 model.dead.insert(delivery, "never".into());
                 if let Some(new) = new.filter(|new| model.known(new).is_none()) {
                     let found = store.message_by_key(&new.conversation, &new.key).await.unwrap().unwrap();
-                    model.accepted(new, &back, found.id, now);
+                    model.accepted(new, &back, found.id, now, heard.take().await);
                 }
             }
         }
