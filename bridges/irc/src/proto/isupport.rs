@@ -326,8 +326,8 @@ mod tests {
         assert!(isupport.raw.len() <= MAX_TOKENS);
         isupport.apply("=x");
         isupport.apply("-");
-        isupport.apply("A=\\x");
-        isupport.apply("A=\\xé1");
-        assert_eq!(isupport.get("a"), Some("\\xé1"));
+        isupport.apply("T1=\\x");
+        isupport.apply("T1=\\xé1");
+        assert_eq!(isupport.get("t1"), Some("\\xé1"));
     }
 }

@@ -62,7 +62,8 @@ mod tests {
 
     fn parse(line: &str) -> Vec<(char, bool, Option<String>)> {
         let mut isupport = Isupport::default();
-        ["PREFIX=(qaohv)~&@%+", "CHANMODES=beI,k,lj,imnst"].map(|token| isupport.apply(token));
+        isupport.apply("PREFIX=(qaohv)~&@%+");
+        isupport.apply("CHANMODES=beI,k,lj,imnst");
         let params: Vec<String> = line.split(' ').map(str::to_owned).collect();
         parse_channel_modes(&params, &isupport)
             .into_iter()
