@@ -158,7 +158,7 @@ impl Admin {
             && self.book.graph().read().kind_of(&name) != Some(AccountKind::Person)
             && !matches!(self.book.resolve(address), Ok(Place::Bridge(_)))
         {
-            one_line("ends", &name)?;
+            account_name("ends", &name)?;
             groups.push(name);
             return Ok(address.clone());
         }
@@ -280,8 +280,17 @@ fn one_line(field: &'static str, text: &str) -> Result<(), AdminError> {
     Ok(())
 }
 
+/// The first segments of the gateway's own URLs are nobody's name (contract.md "Outward contract").
+fn account_name(field: &'static str, name: &str) -> Result<(), AdminError> {
+    one_line(field, name)?;
+    if crate::config::RESERVED.contains(&name) {
+        return Err(invalid(field, format!("the name `{name}` is reserved for the gateway itself")));
+    }
+    Ok(())
+}
+
 fn check_account(account: &Account) -> Result<(), AdminError> {
-    one_line("name", &account.name)?;
+    account_name("name", &account.name)?;
     one_line("nickname", account.nickname.as_deref().unwrap_or_default())?;
     one_line("picture", account.picture.as_deref().unwrap_or_default())?;
     one_line("pass", account.pass.as_deref().unwrap_or_default())?;

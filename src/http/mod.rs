@@ -2,6 +2,7 @@
 //! `/` are here; the provisioning API is `api`; every other path is an account's and handed to
 //! `monster`. Called by `app`, which binds the listener and says what is behind the routes.
 
+pub mod api;
 mod check;
 mod client;
 mod guard;

@@ -2,7 +2,8 @@
 //! of origin, and an origin with too many waits.
 
 use super::error::ApiError;
-use super::token::AdminToken;
+use crate::http::ClientAddress;
+use crate::token::AdminToken;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
@@ -14,15 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Where a request comes from. The listener puts it into every request's extensions, having seen
-/// through the proxies that the configuration trusts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ClientAddress(pub IpAddr);
-
 /// Wrong tokens of one origin within [`WINDOW`] before it has to wait.
 const GUESSES: u32 = 10;
 /// How long wrong tokens are remembered, from the first of them on.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// How many origins are remembered.
 const ORIGINS: usize = 4096;
 
@@ -91,8 +87,7 @@ impl Door {
 /// The middleware before every route but the description.
 pub(super) async fn require_token(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     // Without an address (a test, another listener) all requests count as of one origin.
-    let from =
-        request.extensions().get::<ClientAddress>().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |client| client.0);
+    let from = request.extensions().get::<ClientAddress>().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |client| client.0);
     match door.admit(from, request.headers()) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -115,11 +110,10 @@ fn network_of(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::Environment;
 
     fn door() -> Door {
         let data = tempfile::tempdir().unwrap();
-        Door::new(AdminToken::load_or_make(data.path(), &Environment::system()).unwrap())
+        Door::new(AdminToken::load_or_make(data.path(), &|bytes| bytes.fill(7)).unwrap())
     }
 
     fn with(value: &str) -> HeaderMap {

@@ -1,5 +1,6 @@
 //! The one shape of every failure that the API answers: a status, and JSON `{error, field}`.
 
+use crate::core::AdminError;
 use crate::store::StoreError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -58,10 +59,24 @@ impl ApiError {
         self
     }
 
+    /// True for 404.
+    pub(super) fn is_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// What is answered, by status.
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
         self.status
+    }
+}
+
+impl From<AdminError> for ApiError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Invalid { field, why } => Self::field(field, why),
+            AdminError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -1,0 +1,428 @@
+//! The API as a client sees it, over a real store and router.
+
+use super::*;
+use crate::core::Settings;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Incoming, Lane, NewMessage};
+use axum::body::Body;
+use axum::http::{Method, Request};
+use http_body_util::BodyExt as _;
+use monster_bridge_api::{InstanceName, Scope};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use tower::ServiceExt as _;
+
+const HOST: &str = "gw.example.org";
+
+/// A gateway with an echo bridge and nothing else.
+struct Gateway {
+    router: Router,
+    store: Arc<dyn Store>,
+    token: AdminToken,
+    _data: tempfile::TempDir,
+}
+
+/// What was answered.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: axum::http::HeaderMap,
+    body: Value,
+}
+
+impl Gateway {
+    async fn new() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path()).unwrap());
+        let environment = Environment::system();
+        let token = AdminToken::load_or_make(data.path(), &|bytes| environment.random.fill(bytes)).unwrap();
+        let ours = monster_protocol::Authority::new(HOST, None).unwrap();
+        let core = Core::new(environment.clone(), Arc::clone(&store), Settings::default(), ours);
+        let scope = Scope {
+            instance: InstanceName::new("echo"),
+            public_host: HOST.to_owned(),
+            public_url: format!("https://{HOST}"),
+            data_dir: data.path().join("echo"),
+        };
+        let echo = monster_bridge_echo::factory(scope, json!({})).unwrap();
+        core.register_bridge(&InstanceName::new("echo"), echo);
+        core.start().await.unwrap();
+        let api = router(core, Arc::clone(&store), environment, token.clone());
+        // Beside another router, as `http` has it.
+        let router = Router::new().route("/healthz", get(async || "up")).merge(api);
+        Self { router, store, token, _data: data }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Request<Body> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{PREFIX}{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token.reveal()));
+        match body {
+            None => request.body(Body::empty()),
+            Some(body) => request
+                .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+                .body(Body::from(body.to_string())),
+        }
+        .unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(self.request("GET", path, None)).await
+    }
+
+    async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request("PUT", path, Some(&body))).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request("POST", path, Some(&body))).await
+    }
+
+    async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request("DELETE", path, None)).await
+    }
+}
+
+impl Answer {
+    /// A failure as every failure looks.
+    fn field(&self, status: u16) -> &str {
+        assert_eq!(self.status, status, "{self:?}");
+        assert!(!self.body["error"].as_str().unwrap().is_empty());
+        self.body["field"].as_str().unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn every_described_route_is_there_and_wants_the_token() {
+    let gateway = Gateway::new().await;
+    let (_, document) = routes();
+    let document = serde_json::to_value(&document).unwrap();
+    let mut ids = BTreeSet::new();
+    let mut routes = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.strip_prefix(PREFIX).unwrap().replace("{id}", "7").replace(['{', '}'], "");
+        for (method, operation) in item.as_object().unwrap() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let mut request = gateway.request(method.as_str(), &path, None);
+            request.headers_mut().remove(header::AUTHORIZATION);
+            gateway.send(request).await.field(401);
+
+            let known = gateway.send(gateway.request(method.as_str(), &path, None)).await;
+            assert_ne!(known.status, 405, "{method} {path}");
+            assert!(!known.body.to_string().contains("nothing at this path"), "{method} {path}");
+            for status in ["400", "401", "429"] {
+                let schema = &operation["responses"][status]["content"]["application/json"]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/Failure", "{method} {path}");
+            }
+            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
+            routes += 1;
+        }
+        assert_eq!(gateway.send(gateway.request("PATCH", &path, None)).await.status, 405, "{path}");
+    }
+    assert_eq!(routes, 22);
+}
+
+#[tokio::test]
+async fn the_description_is_open_to_all_and_complete() {
+    let gateway = Gateway::new().await;
+    let request = Request::get("/api/v1/openapi.json").body(Body::empty()).unwrap();
+    let Answer { status, body: document, .. } = gateway.send(request).await;
+    assert_eq!(status, 200);
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
+    assert_eq!(document["security"], json!([{ "token": [] }]));
+
+    // Every schema that is referred to is there.
+    let text = document.to_string();
+    let known = document["components"]["schemas"].as_object().unwrap();
+    for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(known.contains_key(name), "{name} is not described");
+    }
+    insta::assert_snapshot!(table(&document));
+}
+
+/// The routes and schemas, one a line.
+fn table(document: &Value) -> String {
+    let mut lines = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let statuses = operation["responses"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+            lines.push(format!("{method:6} {path}: {statuses}"));
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let fields = schema["properties"].as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
+        lines.push(format!("schema {name}: {}", fields.unwrap_or_default().join(" ")));
+    }
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn failures_look_the_same_everywhere() {
+    let gateway = Gateway::new().await;
+    gateway.get("/nowhere").await.field(404);
+    gateway.get("/accounts/nobody").await.field(404);
+    gateway.delete("/status").await.field(405);
+    let wrong = Request::get("/api/v1/status").header(header::AUTHORIZATION, "Bearer wrong").body(Body::empty());
+    let wrong = gateway.send(wrong.unwrap()).await;
+    wrong.field(401);
+    assert_eq!(wrong.headers[header::WWW_AUTHENTICATE], "Bearer");
+    assert_eq!(wrong.headers[header::CACHE_CONTROL], "no-store");
+
+    let mut request = gateway.request("PUT", "/accounts/alice", Some(&json!({ "kind": "person" })));
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    gateway.send(request).await.field(415);
+    let long = json!({ "kind": "person", "nickname": "x".repeat(input::BODY_BYTES) });
+    gateway.put("/accounts/alice", long).await.field(413);
+    gateway.post("/links", json!("a\u{0}b")).await.field(400);
+}
+
+#[tokio::test]
+async fn an_account_lives_from_put_to_delete() {
+    let gateway = Gateway::new().await;
+    let made = gateway.put("/accounts/alice", json!({ "kind": "person", "nickname": "Alice" })).await;
+    assert_eq!((made.status, &made.body["address"]), (201, &json!("@alice:gw.example.org")));
+    let changed = gateway.put("/accounts/alice", json!({ "kind": "person" })).await;
+    assert_eq!((changed.status, &changed.body["nickname"]), (200, &Value::Null));
+    assert_eq!(changed.body["created"], made.body["created"]);
+    assert_eq!(gateway.get("/accounts/alice").await.body, changed.body);
+    assert_eq!(gateway.put("/accounts/alice", json!({ "kind": "group" })).await.field(409), "kind");
+
+    let first = gateway.post("/accounts/alice/tokens", json!({})).await.body["token"].as_str().unwrap().to_owned();
+    let second = gateway.post("/accounts/alice/tokens", json!({ "revoke_others": true })).await;
+    let second = second.body["token"].as_str().unwrap().to_owned();
+    let owner = async |token: &str| gateway.store.account_of_token(crate::token::hash(token)).await.unwrap();
+    assert_eq!((owner(&first).await, owner(&second).await), (None, Some("alice".to_owned())));
+    assert_eq!(gateway.delete("/accounts/alice/tokens").await.status, 204);
+    assert_eq!(owner(&second).await, None);
+
+    assert_eq!(gateway.delete("/accounts/alice").await.status, 204);
+    assert_eq!(gateway.delete("/accounts/alice").await.status, 204);
+    gateway.get("/accounts/alice").await.field(404);
+    gateway.post("/accounts/alice/tokens", json!({})).await.field(404);
+}
+
+#[tokio::test]
+async fn a_group_has_a_pass_and_no_owner() {
+    let gateway = Gateway::new().await;
+    let made = gateway.put("/accounts/lobby", json!({ "kind": "group", "pass": "open sesame" })).await;
+    assert_eq!((made.status, &made.body["pass"]), (201, &json!("open sesame")));
+    gateway.post("/accounts/lobby/tokens", json!({})).await.field(409);
+    assert_eq!(gateway.put("/accounts/bob", json!({ "kind": "person", "pass": "x" })).await.field(400), "pass");
+}
+
+#[tokio::test]
+async fn what_cannot_be_an_account_is_refused_with_its_field() {
+    let gateway = Gateway::new().await;
+    let person = || json!({ "kind": "person" });
+    for name in ["a%0D%0AJOIN", "a%00", "api", "%20", &"x".repeat(600)] {
+        assert_eq!(gateway.put(&format!("/accounts/{name}"), person()).await.field(400), "name", "{name}");
+    }
+    gateway.put("/accounts/%FF", person()).await.field(400);
+    for (field, body) in [
+        ("kind", json!({ "kind": "robot" })),
+        ("kind", json!({ "kind": 1 })),
+        ("nick", json!({ "kind": "person", "nick": "x" })),
+        ("nickname", json!({ "kind": "person", "nickname": "a\r\nPRIVMSG" })),
+        ("nickname", json!({ "kind": "person", "nickname": "x".repeat(513) })),
+        ("picture", json!({ "kind": "person", "picture": "javascript:alert(1)" })),
+        ("pass", json!({ "kind": "group", "pass": "a\u{0}" })),
+    ] {
+        assert_eq!(gateway.put("/accounts/alice", body.clone()).await.field(400), field, "{body}");
+    }
+    gateway.put("/accounts/alice", json!({})).await.field(400);
+    gateway.put("/accounts/alice", json!([])).await.field(400);
+    assert_eq!(gateway.get("/accounts").await.body["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_list_comes_in_pages_without_gaps_or_repetitions() {
+    let gateway = Gateway::new().await;
+    for number in 0..7 {
+        assert_eq!(gateway.put(&format!("/accounts/a{number}"), json!({ "kind": "person" })).await.status, 201);
+    }
+    let (mut names, mut query) = (Vec::new(), "?limit=3".to_owned());
+    loop {
+        let page = gateway.get(&format!("/accounts{query}")).await.body;
+        let items = page["items"].as_array().unwrap();
+        names.extend(items.iter().map(|item| item["name"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("?limit=3&cursor={next}");
+    }
+    assert_eq!(names, ["a0", "a1", "a2", "a3", "a4", "a5", "a6"]);
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=501", "limit"),
+        ("limit=x", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("page=2", "page"),
+    ] {
+        assert_eq!(gateway.get(&format!("/accounts?{query}")).await.field(400), field);
+    }
+    assert_eq!(gateway.get("/links?cursor=x").await.field(400), "cursor");
+}
+
+#[tokio::test]
+async fn rooms_are_linked_extended_and_unlinked() {
+    let gateway = Gateway::new().await;
+    let ends = |names: &[&str]| {
+        let end = |name: &&str| json!({ "address": format!("@{name}:{HOST}") });
+        json!({ "ends": names.iter().map(end).collect::<Vec<_>>() })
+    };
+    let made = gateway.post("/links", ends(&["lobby", "garden"])).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let extended = gateway.post("/links", ends(&["garden", "kitchen"])).await;
+    assert_eq!((extended.status, &extended.body["id"]), (200, &made.body["id"]));
+    assert_eq!(extended.body["ends"].as_array().unwrap().len(), 3);
+    assert_eq!(gateway.get("/accounts/kitchen").await.body["kind"], "group");
+
+    let path = format!("/links/{}", made.body["id"]);
+    assert_eq!(gateway.get(&path).await.body, extended.body);
+    assert_eq!(gateway.get("/links").await.body["items"], json!([extended.body]));
+    gateway.post("/links", ends(&["cellar", "attic"])).await;
+    gateway.post("/links", ends(&["attic", "kitchen"])).await.field(409);
+
+    assert_eq!(gateway.delete(&path).await.status, 204);
+    assert_eq!(gateway.delete(&path).await.status, 204);
+    gateway.get(&path).await.field(404);
+}
+
+#[tokio::test]
+async fn what_cannot_be_linked_is_refused_with_its_field() {
+    let gateway = Gateway::new().await;
+    let lobby = json!({ "address": format!("@lobby:{HOST}") });
+    for (field, body) in [
+        ("ends", json!({ "ends": [] })),
+        ("ends", json!({ "ends": [lobby] })),
+        ("ends", json!({ "ends": [lobby, lobby] })),
+        ("ends", json!({ "ends": [lobby, { "address": "@room:elsewhere.example" }] })),
+        ("ends", json!({ "ends": [lobby, { "address": format!("@echo:echo:{HOST}") }] })),
+        ("ends[1].address", json!({ "ends": [lobby, { "address": "lobby" }] })),
+        ("ends[1].address", json!({ "ends": [lobby, { "address": format!("@#a\r\nQUIT:irc:{HOST}") }] })),
+        ("ends[0].posting", json!({ "ends": [{ "address": "@lobby:x", "posting": "ghosts" }] })),
+        ("ends[0].mode", json!({ "ends": [{ "address": "@lobby:x", "mode": "relay" }] })),
+        ("ends", json!({ "ends": vec![lobby.clone(); 101] })),
+        ("ends", json!({ "ends": [lobby, { "address": format!("@metrics:{HOST}") }] })),
+        ("pass", json!({ "ends": [lobby, { "address": format!("@b:{HOST}") }], "pass": "a\nb" })),
+    ] {
+        assert_eq!(gateway.post("/links", body.clone()).await.field(400), field, "{body}");
+    }
+    assert_eq!(gateway.get("/links/x").await.field(400), "id");
+    assert_eq!(gateway.get("/links").await.body["items"], json!([]));
+}
+
+#[tokio::test]
+async fn an_address_is_mapped_and_unmapped() {
+    let gateway = Gateway::new().await;
+    let path = format!("/map/echo/@test:echo:{HOST}");
+    let made = gateway.put(&path, json!({ "remote_id": "echo" })).await;
+    let mapping =
+        json!({ "bridge": "echo", "remote_id": "echo", "address": format!("@test:echo:{HOST}"), "alias": true });
+    assert_eq!((made.status, &made.body), (200, &mapping));
+    assert_eq!(gateway.put(&path, json!({ "remote_id": "echo" })).await.body, mapping);
+    assert_eq!(gateway.get("/map?bridge=echo").await.body["items"], json!([mapping]));
+    assert_eq!(gateway.get("/map?bridge=other").await.body["items"], json!([]));
+
+    assert_eq!(gateway.put(&path, json!({ "remote_id": "nobody" })).await.field(400), "remote_id");
+    assert_eq!(gateway.put(&path, json!({ "remote_id": "e\ncho" })).await.field(400), "remote_id");
+    let elsewhere = "/map/echo/@test:elsewhere.example";
+    assert_eq!(gateway.put(elsewhere, json!({ "remote_id": "echo" })).await.field(400), "address");
+    assert_eq!(gateway.put("/map/echo/test", json!({ "remote_id": "echo" })).await.field(400), "address");
+    let unknown = format!("/map/irc/@test:irc:{HOST}");
+    assert_eq!(gateway.put(&unknown, json!({ "remote_id": "echo" })).await.field(400), "bridge");
+
+    assert_eq!(gateway.delete(&path).await.status, 204);
+    assert_eq!(gateway.delete(&path).await.status, 204);
+    assert_eq!(gateway.get("/map").await.body["items"], json!([]));
+}
+
+/// A message from alice, waiting for a peer that cannot be reached.
+fn waiting(key: &str) -> Incoming {
+    let message = NewMessage {
+        key: key.to_owned(),
+        conversation: "@alice:gw.example.org @bob:elsewhere.example".to_owned(),
+        venue: "@bob:elsewhere.example".to_owned(),
+        author: "@alice:gw.example.org".to_owned(),
+        author_name: "alice".to_owned(),
+        origin_id: key.to_owned(),
+        excerpt: "the secret words".to_owned(),
+        body: b"the secret words".to_vec(),
+        at: 7,
+    };
+    let lane = Lane { to: "@bob:elsewhere.example".to_owned(), via: "@alice:gw.example.org".to_owned() };
+    Incoming { message: Arc::new(message), lanes: vec![lane], cursor: None }
+}
+
+#[tokio::test]
+async fn what_waits_is_shown_retried_and_dropped() {
+    let gateway = Gateway::new().await;
+    for key in ["k1", "k2", "k3"] {
+        gateway.store.accept(waiting(key)).await.unwrap();
+    }
+    let page = gateway.get("/deliveries?limit=2").await.body;
+    assert_eq!(page["items"][0]["to"], "@bob:elsewhere.example");
+    assert_eq!(page["items"][0]["message_key"], "k1");
+    let last = gateway.get(&format!("/deliveries?cursor={}", page["next"].as_str().unwrap())).await.body;
+    assert_eq!(last["items"].as_array().unwrap().len(), 1);
+
+    let id = page["items"][0]["id"].as_i64().unwrap();
+    assert_eq!(gateway.post(&format!("/deliveries/{id}/retry"), Value::Null).await.status, 204);
+    assert_eq!(gateway.delete(&format!("/deliveries/{id}")).await.status, 204);
+    gateway.delete(&format!("/deliveries/{id}")).await.field(404);
+    gateway.post(&format!("/deliveries/{id}/retry"), Value::Null).await.field(404);
+    assert_eq!(gateway.delete("/deliveries/x").await.field(400), "id");
+
+    let id = last["items"][0]["id"].as_i64().unwrap();
+    gateway.store.fail(id, "bob is gone".to_owned(), None).await.unwrap();
+    let dead = gateway.get("/dead-letters").await.body;
+    assert_eq!((&dead["items"][0]["id"], &dead["items"][0]["error"]), (&json!(id), &json!("bob is gone")));
+    let status = gateway.get("/status").await.body;
+    assert_eq!((&status["waiting"], &status["dead"], &status["messages"]), (&json!(1), &json!(1), &json!(3)));
+}
+
+#[tokio::test]
+async fn conversations_are_listed_without_what_was_said() {
+    let gateway = Gateway::new().await;
+    for key in ["k1", "k2"] {
+        gateway.store.accept(waiting(key)).await.unwrap();
+    }
+    let list = gateway.get("/conversations").await.body;
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    let name = list["items"][0]["conversation"].as_str().unwrap();
+    let path = format!("/conversations/{}/messages", name.replace(' ', "%20"));
+    let messages = gateway.get(&path).await.body;
+    let keys: Vec<_> = messages["items"].as_array().unwrap().iter().map(|message| &message["key"]).collect();
+    assert_eq!(keys, ["k2", "k1"]);
+    assert!(!format!("{list}{messages}").contains("secret"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn nonsense_is_a_400_and_never_a_500(body in "\\PC{0,40}", path in "[a-z%/@:{}0-9]{0,20}") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let gateway = Gateway::new().await;
+            for (method, path) in [("POST", "/links"), ("PUT", "/accounts/a"), ("PUT", "/map/echo/@a:echo:gw.example.org")] {
+                let mut request = gateway.request(method, path, Some(&Value::Null));
+                *request.body_mut() = Body::from(body.clone());
+                assert_eq!(gateway.send(request).await.status, 400);
+            }
+            let uri: Result<axum::http::Uri, _> = format!("{PREFIX}/{path}").parse();
+            if uri.is_ok() {
+                assert!(gateway.get(&format!("/{path}")).await.status < 500);
+            }
+        });
+    }
+}
