@@ -1,2 +1,5 @@
-//! Wires the rooms of the gateway together; everything that does something lives in the library.
-fn main() {}
+//! The program. Everything that it does is in the library, where tests can reach it.
+
+fn main() -> std::process::ExitCode {
+    monster_gateway::cli::main()
+}

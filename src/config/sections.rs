@@ -145,14 +145,14 @@ section! {
         "keep_days" => keep_days: u32 = "7",
         /// For how many days delivered messages are kept, so that edits, replies and repetitions of
         /// them are understood.
-        "history_days" => history_days: u32 = "30",
+        "retention_days" => retention_days: u32 = "30",
     }
 }
 
 impl Delivery {
     fn check(&self, reader: &mut Reader) {
         at_least(reader, "delivery.keep_days", u64::from(self.keep_days), 1);
-        at_least(reader, "delivery.history_days", u64::from(self.history_days), 1);
+        at_least(reader, "delivery.retention_days", u64::from(self.retention_days), 1);
     }
 }
 

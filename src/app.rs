@@ -1,0 +1,195 @@
+//! A whole gateway in one process: the rooms made and connected in the order of architecture.md
+//! "Life of the process". Called by the command `run`, and by tests and benchmarks, which start
+//! gateways of their own.
+
+mod insight;
+
+use crate::config::{Config, Limits};
+use crate::core::{Core, Environment, Registry, Settings};
+use crate::http;
+use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::store::{InstanceLock, LockError, Store, StoreError};
+use crate::token::{AdminToken, TokenError};
+use insight::Insight;
+use monster_bridge_api::ConfigError;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The kinds of bridges that this program was built with.
+pub fn bridge_kinds() -> Registry {
+    let registry = Registry::default();
+    #[cfg(feature = "echo")]
+    let registry = registry.with(monster_bridge_echo::KIND, monster_bridge_echo::factory);
+    registry
+}
+
+/// Opens the store in a data directory, which is made if it is not there.
+///
+/// # Errors
+/// If the directory or the file cannot be made, read or brought to this version.
+pub async fn open_store(data_dir: &Path) -> Result<Arc<dyn Store>, OpenError> {
+    let data_dir = data_dir.to_owned();
+    match tokio::task::spawn_blocking(move || SqliteStore::open(&data_dir)).await {
+        Ok(store) => Ok(Arc::new(store?)),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+/// Makes rustls use aws-lc-rs for everything in this process. Again is no harm.
+pub fn install_crypto() {
+    // An error says that there is one already, which is this one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// A gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another one runs on the same data.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The store cannot be opened.
+    #[error("cannot open the store: {0}")]
+    Open(#[from] OpenError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The administrator's token cannot be read or made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A bridge cannot be made.
+    #[error("bridges.{instance}.{why}")]
+    Bridge {
+        /// Its name in the configuration.
+        instance: String,
+        /// What is wrong with its section.
+        why: ConfigError,
+    },
+    /// The listener cannot be bound.
+    #[error("cannot listen on {address}: {why}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+}
+
+/// A gateway that runs. Dropping it does not stop it: [`Running::stop`] does.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    core: Arc<Core>,
+    store: Arc<dyn Store>,
+    accepting: CancellationToken,
+    tasks: TaskTracker,
+    grace: Duration,
+    _lock: InstanceLock,
+}
+
+/// Starts gateways.
+#[derive(Debug)]
+pub struct Gateway;
+
+impl Gateway {
+    /// Starts a gateway, and returns once it takes requests. Needs a tokio runtime.
+    pub async fn start(config: Config) -> Result<Running, StartError> {
+        let address = config.server.listen;
+        let listener = TcpListener::bind(address).await.map_err(|why| StartError::Bind { address, why })?;
+        Self::start_on(listener, config).await
+    }
+
+    /// Starts a gateway on a listener that is bound already.
+    pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, StartError> {
+        install_crypto();
+        let server = &config.server;
+        let address = listener.local_addr().map_err(|why| StartError::Bind { address: server.listen, why })?;
+        let lock = InstanceLock::take(&server.data_dir, "the gateway")?;
+        let environment = Environment::system();
+        let _token = AdminToken::load_or_make(&server.data_dir, &|bytes| environment.random.fill(bytes))?;
+        let store = open_store(&server.data_dir).await?;
+        let core = Core::new(environment, Arc::clone(&store), settings(&config), server.public_url.authority().clone());
+        register_bridges(&core, &config)?;
+        core.start().await?;
+
+        let insight = Arc::new(Insight::new(Arc::clone(&core), Arc::clone(&store)));
+        let site = http::Site {
+            probe: Arc::clone(&insight) as Arc<dyn http::Probe>,
+            figures: http::recorder().filter(|_| config.metrics.enabled).map(|it| (it, config.metrics.token.clone())),
+            gather: insight,
+            redeem: Arc::new(NoTokens),
+            api: axum::Router::new(),
+            accounts: axum::Router::new(),
+            trusted_proxies: server.trusted_proxies.clone().into(),
+            public_url: server.public_url.clone(),
+        };
+        let bounds = http::Bounds {
+            connections: config.limits.sockets,
+            header_read: Duration::from_secs(server.header_seconds),
+        };
+        let (accepting, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(http::serve(listener, http::router(site), bounds, accepting.clone(), tasks.clone()));
+        let grace = Duration::from_secs(server.stop_seconds);
+        Ok(Running { address, core, store, accepting, tasks, grace, _lock: lock })
+    }
+}
+
+struct NoTokens;
+impl http::Redeem for NoTokens {
+    fn redeem(&self, _: &str) -> Option<serde_json::Value> {
+        None
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    const DAY: u64 = 24 * 60 * 60;
+    Settings {
+        keep: Duration::from_secs(DAY * u64::from(config.delivery.keep_days)),
+        retention: Duration::from_secs(DAY * u64::from(config.delivery.retention_days)),
+        ..Settings::default()
+    }
+}
+
+fn register_bridges(core: &Core, config: &Config) -> Result<(), StartError> {
+    let kinds = bridge_kinds();
+    for instance in &config.bridges {
+        let bridge = instance
+            .build(&kinds, &config.server)
+            .map_err(|why| StartError::Bridge { instance: instance.name.to_string(), why })?;
+        core.register_bridge(&instance.name, bridge);
+    }
+    Ok(())
+}
+
+impl Running {
+    /// The router.
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Limits sockets and frames otherwise from now on.
+    pub fn set_limits(&self, limits: &Limits) {
+        let _ = limits;
+    }
+
+    /// Stops: accepts no more, lets deliveries in flight finish, closes sockets, has the bridges take
+    /// leave, and closes the store. Takes at most `server.stop_seconds`, and a little.
+    pub async fn stop(self) {
+        self.accepting.cancel();
+        self.tasks.close();
+        self.core.stop(self.grace / 2).await;
+        if tokio::time::timeout(self.grace / 2, self.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.tasks.len(), "some connections did not end in time");
+        }
+        self.store.close().await;
+    }
+}

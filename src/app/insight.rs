@@ -1,0 +1,72 @@
+//! How a running gateway is doing, for `/readyz` and `/metrics`.
+
+use crate::core::Core;
+use crate::http::{Gather, Probe, Row};
+use crate::store::Store;
+use metrics::{describe_gauge, gauge};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the store may take to say how it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Looks at the parts of a gateway.
+pub(super) struct Insight {
+    core: Arc<Core>,
+    store: Arc<dyn Store>,
+}
+
+impl Insight {
+    pub(super) fn new(core: Arc<Core>, store: Arc<dyn Store>) -> Self {
+        describe_gauge!("monster_gateway_deliveries_waiting", "deliveries that wait in the journal");
+        describe_gauge!("monster_gateway_deliveries_oldest_seconds", "age of the oldest delivery that waits");
+        describe_gauge!("monster_gateway_deliveries_dead", "deliveries that were given up and are still kept");
+        describe_gauge!("monster_gateway_messages_kept", "messages in the journal");
+        describe_gauge!("monster_gateway_bridge_up", "1 if the bridge instance is connected, or idle until needed");
+        describe_gauge!("monster_gateway_bridge_restarts", "how often the bridge instance was started again");
+        Self { core, store }
+    }
+}
+
+#[async_trait::async_trait]
+impl Probe for Insight {
+    async fn rows(&self) -> Vec<Row> {
+        let store = match tokio::time::timeout(PATIENCE, self.store.stats()).await {
+            Ok(stats) => stats.map(drop).map_err(|error| error.to_string()),
+            Err(_) => Err(format!("it did not answer within {} s", PATIENCE.as_secs())),
+        };
+        let bridges = self.core.bridges();
+        let rows = bridges.iter().map(|bridge| Row::bridge(bridge.instance.as_str(), &bridge.health));
+        std::iter::once(Row::store(store)).chain(rows).collect()
+    }
+}
+
+#[async_trait::async_trait]
+impl Gather for Insight {
+    async fn gather(&self) {
+        if let Ok(Ok(stats)) = tokio::time::timeout(PATIENCE, self.store.stats()).await {
+            gauge!("monster_gateway_deliveries_waiting").set(count(stats.waiting));
+            gauge!("monster_gateway_deliveries_dead").set(count(stats.dead));
+            gauge!("monster_gateway_messages_kept").set(count(stats.messages));
+            let age = if stats.waiting == 0 { 0.0 } else { age_seconds(stats.oldest_waiting) };
+            gauge!("monster_gateway_deliveries_oldest_seconds").set(age);
+        }
+        for bridge in self.core.bridges() {
+            let row = Row::bridge(bridge.instance.as_str(), &bridge.health);
+            let instance = bridge.instance.to_string();
+            gauge!("monster_gateway_bridge_up", "bridge" => instance.clone()).set(if row.ready { 1.0 } else { 0.0 });
+            gauge!("monster_gateway_bridge_restarts", "bridge" => instance).set(f64::from(bridge.restarts));
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for a graph; exact up to 2^53")]
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+fn age_seconds(since_ms: i64) -> f64 {
+    let since = Duration::from_millis(u64::try_from(since_ms).unwrap_or_default());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(since).as_secs_f64()
+}
