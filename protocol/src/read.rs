@@ -122,6 +122,9 @@ fn body<'a>(code: u64, message_id: &str, wire: &mut Wire<'a>) -> Checked<Request
 }
 
 fn ext<'a>(wire: &mut Wire<'a>) -> Checked<Ext<'a>> {
+    if !wire.has_extra() {
+        return Ok(Ext::default());
+    }
     let ext = Ext {
         from: address("from", take(&mut wire.from))?,
         to: address("to", take(&mut wire.to))?,

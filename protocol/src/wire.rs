@@ -26,6 +26,8 @@ macro_rules! fields {
             pub(crate) info: Vec<InfoItem<'a>>,
             /// A field that came twice.
             pub(crate) repeated: Option<&'static str>,
+            /// Which fields came: a bit each.
+            seen: u32,
         }
 
         #[derive(Clone, Copy)]
@@ -79,7 +81,27 @@ fields! {
     reaction = "reaction",
 }
 
+impl Key {
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// The optional extra fields of requests.
+const EXTRA: u32 = Key::from.bit()
+    | Key::to.bit()
+    | Key::nickname.bit()
+    | Key::time.bit()
+    | Key::reply_to.bit()
+    | Key::replaces.bit()
+    | Key::reaction.bit();
+
 impl Wire<'_> {
+    /// True if any of the optional extra fields of requests came. Most frames have none.
+    pub(crate) fn has_extra(&self) -> bool {
+        self.seen & EXTRA != 0
+    }
+
     /// True if it is meant as an answer: a peer that copies `code` into its answers must not have
     /// them taken for requests.
     pub(crate) fn is_response(&self) -> bool {
@@ -132,11 +154,11 @@ impl<'a> Visitor<'a> for Fill<'_, 'a> {
         while let Some(key) = map.next_key_seed(KeySeed)? {
             match self.0.slot(key) {
                 Some((slot, name)) => {
-                    let twice = *slot != Value::Absent;
                     *slot = map.next_value_seed(ValueSeed)?;
-                    if twice {
+                    if self.0.seen & key.bit() != 0 {
                         self.0.repeated = Some(name);
                     }
+                    self.0.seen |= key.bit();
                 }
                 None if matches!(key, Key::info) => map.next_value_seed(Info(&mut self.0.info))?,
                 None => map.next_value_seed(Skip(MAX_DEPTH))?,
