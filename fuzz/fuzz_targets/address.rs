@@ -1,3 +1,6 @@
 #![no_main]
-mod invariants;
-libfuzzer_sys::fuzz_target!(|data: &[u8]| invariants::address(data));
+
+#[path = "checks/address.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::check(data));

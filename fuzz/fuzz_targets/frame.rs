@@ -1,3 +1,6 @@
 #![no_main]
-mod invariants;
-libfuzzer_sys::fuzz_target!(|data: &[u8]| invariants::frame(data));
+
+#[path = "checks/frame.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::check(data));

@@ -12,8 +12,10 @@ use proptest::sample::select;
 use std::borrow::Cow;
 use std::path::Path;
 
-#[path = "../../fuzz/fuzz_targets/invariants.rs"]
-mod invariants;
+#[path = "../../fuzz/fuzz_targets/checks/address.rs"]
+mod address_target;
+#[path = "../../fuzz/fuzz_targets/checks/frame.rs"]
+mod frame_target;
 
 fn id() -> impl Strategy<Value = Cow<'static, str>> {
     prop_oneof!["[a-zA-Z0-9-]{1,40}", "\\PC{1,20}", any::<String>()]
@@ -143,13 +145,13 @@ proptest! {
 
     #[test]
     fn no_text_is_too_strange(text in any::<String>()) {
-        invariants::frame(text.as_bytes());
-        invariants::address(text.as_bytes());
+        frame_target::check(text.as_bytes());
+        address_target::check(text.as_bytes());
     }
 
     #[test]
     fn no_mixture_of_the_words_of_frames_is_too_strange(words in vec(select(WORDS.to_vec()), 0..40)) {
-        invariants::frame(words.concat().as_bytes());
+        frame_target::check(words.concat().as_bytes());
     }
 }
 
@@ -210,10 +212,10 @@ fn replay(target: &str, check: fn(&[u8])) {
 
 #[test]
 fn the_seeds_of_the_frame_fuzzer_hold() {
-    replay("frame", invariants::frame);
+    replay("frame", frame_target::check);
 }
 
 #[test]
 fn the_seeds_of_the_address_fuzzer_hold() {
-    replay("address", invariants::address);
+    replay("address", address_target::check);
 }
