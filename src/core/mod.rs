@@ -4,22 +4,40 @@
 //! no frame's bytes, no configuration file and no database behind the [`Store`].
 //!
 //! `docs/architecture.md` has the way of a message; each step of it is a module here:
-//! `requests` and `host` take what was said, `places` and `fanout` find who is concerned, `body` is
-//! the form in which it is journalled, `lanes` deliver, `words` and `markdown` fit it to the reader.
+//! `requests`, `speak`, `relate`, `about` and `host` take what comes, `places` and `fanout` find who
+//! is concerned, `body` is the form in which it is journalled, `lanes` keep the order in which
+//! `deliver` hands it over, `words` and `markdown` fit it to the reader.
 
+mod about;
 mod admin;
+mod body;
 mod book;
 mod conversation;
+mod deliver;
 mod environment;
 mod fanout;
 mod graph;
+mod host;
+mod journal;
+mod keys;
+mod lane;
+mod lanes;
 mod line;
+pub mod markdown;
+mod metrics;
+mod parcel;
 mod peer;
 mod places;
 mod port;
+mod quotes;
 mod registry;
+mod relate;
+mod requests;
 mod settings;
+mod speak;
 mod supervisor;
+mod upkeep;
+mod words;
 
 pub use admin::{Admin, AdminError, BridgeState, ConversationRow, NewEnd};
 pub use environment::{Clock, Environment, Random};
@@ -28,34 +46,60 @@ pub use port::{Act, MonsterPort, Outgoing};
 pub use registry::Registry;
 pub use settings::Settings;
 
-use crate::store::Store;
-use monster_bridge_api::{Bridge, InstanceName};
-use monster_protocol::{Address, Authority, Request, Response, Status};
+use crate::store::{Store, StoreError};
+use book::Book;
+use lanes::Lanes;
+use monster_bridge_api::{Bridge, Health, InstanceName};
+use monster_protocol::{Address, Authority, Request, Response};
+use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// The router. One per process; everything it does is reached through an `Arc` of it.
 pub struct Core {
     environment: Environment,
     settings: Settings,
     store: Arc<dyn Store>,
-    book: Arc<book::Book>,
+    book: Arc<Book>,
     admin: Admin,
-    port: OnceLock<Arc<dyn MonsterPort>>,
+    port: Arc<OnceLock<Arc<dyn MonsterPort>>>,
+    lanes: OnceLock<Arc<Lanes>>,
+    bridges: Mutex<Vec<(InstanceName, Arc<dyn Bridge>)>>,
+    health: supervisor::HealthTable,
+    profiles: about::Profiles,
+    stop: CancellationToken,
+    tasks: TaskTracker,
 }
 
 impl Core {
     /// A router over a store, for the addresses under a public host. It does nothing before
     /// [`Core::start`].
     pub fn new(environment: Environment, store: Arc<dyn Store>, settings: Settings, ours: Authority) -> Arc<Self> {
-        let book = Arc::new(book::Book::new(Arc::clone(&store), ours));
+        let book = Arc::new(Book::new(Arc::clone(&store), ours));
         let admin = Admin::over(environment.clone(), Arc::clone(&book));
-        Arc::new(Self { environment, settings, store, book, admin, port: OnceLock::new() })
+        Arc::new(Self {
+            environment,
+            settings,
+            store,
+            book,
+            admin,
+            port: Arc::default(),
+            lanes: OnceLock::new(),
+            bridges: Mutex::default(),
+            health: supervisor::HealthTable::default(),
+            profiles: about::Profiles::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
     }
 
     /// Adds a bridge instance; before [`Core::start`].
     pub fn register_bridge(&self, instance: &InstanceName, bridge: Arc<dyn Bridge>) {
-        self.admin.register_bridge(instance, bridge);
+        self.book.places.add_bridge(instance, Arc::clone(&bridge));
+        self.health.report(instance, Health::Idle, self.environment.now_ms());
+        self.bridges.lock().push((instance.clone(), bridge));
     }
 
     /// Connects the Monster side; before [`Core::start`].
@@ -66,48 +110,88 @@ impl Core {
     }
 
     /// Reads links, relations and accounts, runs the bridges, and begins to work through what
-    /// waits in the journal, in the background. Returns as soon as requests can be taken.
+    /// waits in the journal, in the background. Returns as soon as requests can be taken. To be
+    /// called once, within a tokio runtime.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub async fn start(self: &Arc<Self>) -> Result<(), crate::store::StoreError> {
-        self.book.reload().await
+    pub async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.book.reload().await?;
+        // What is in use now, each bridge asks for when it runs.
+        self.book.take_touched();
+        let courier = deliver::Courier::new(self.environment.clone(), Arc::clone(&self.book), Arc::clone(&self.port));
+        let (environment, settings) = (self.environment.clone(), self.settings.clone());
+        let lanes = Lanes::new(environment, settings, Arc::clone(&self.store), Arc::new(courier));
+        let lanes = Arc::clone(self.lanes.get_or_init(|| lanes));
+        let hook = Arc::clone(&lanes);
+        self.store.on_commit(Arc::new(move |committed| hook.offer(committed)));
+        let bridges = self.bridges.lock().clone();
+        for (instance, bridge) in bridges {
+            self.tasks.spawn(supervisor::supervise(Arc::clone(self), instance, bridge, self.stop.clone()));
+        }
+        lanes.start();
+        self.keep_up();
+        Ok(())
     }
 
-    /// Takes no more, waits until what is being delivered is recorded, lets the bridges take leave;
-    /// all within `grace`. What waits stays in the journal.
+    /// Starts no further delivery, waits until what is in flight is recorded, and lets the bridges
+    /// take leave, within `grace` each. What waits stays in the journal. The store is still open.
     pub async fn stop(&self, grace: Duration) {
-        let _ = grace;
+        if let Some(lanes) = self.lanes.get() {
+            lanes.stop(grace).await;
+        }
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!("a bridge did not take leave in time");
+        }
     }
 
     /// Handles one request that `peer` makes to `to`, and gives the answer to send. The answer is
     /// made when the effect is durable: nothing answered with 200 is lost by a crash.
     ///
     /// `to` is the address whose URL the socket was opened on, or the frame's `to` on a home socket.
-    pub async fn request(&self, peer: &Peer, to: &Address, request: Request<'_>) -> Response<'static> {
-        let _ = (peer, to);
-        request.answer(Status::Unavailable)
+    pub async fn request(self: &Arc<Self>, peer: &Peer, to: &Address, request: Request<'_>) -> Response<'static> {
+        self.handle(peer, to, request).await
     }
 
     /// The account can be reached now: its lanes go on at once. Never waits.
     pub fn wake(&self, account: &Address) {
-        let _ = account;
+        self.wake_destination(account.as_str());
+    }
+
+    fn wake_destination(&self, destination: &str) {
+        if let Some(lanes) = self.lanes.get() {
+            lanes.wake(destination);
+        }
     }
 
     /// How the bridge instances are doing, by name; for `/readyz`, metrics and the API.
     pub fn bridges(&self) -> Vec<BridgeState> {
-        Vec::new()
+        self.health.all()
     }
 
     /// Has a waiting delivery tried now.
+    ///
+    /// # Errors
+    /// If it does not wait, or the store fails.
     pub async fn retry(&self, delivery: i64) -> Result<(), AdminError> {
-        self.store.retry_now(delivery).await?;
+        let (id, lane) = self.store.retry_now(delivery).await?;
+        if let Some(lanes) = self.lanes.get() {
+            lanes.nudge(id, lane);
+        }
         Ok(())
     }
 
     /// Drops a waiting delivery; its sender is not told.
+    ///
+    /// # Errors
+    /// If it does not wait, or the store fails.
     pub async fn drop_delivery(&self, delivery: i64) -> Result<(), AdminError> {
-        self.store.drop_delivery(delivery).await?;
+        let (id, lane) = self.store.drop_delivery(delivery).await?;
+        if let Some(lanes) = self.lanes.get() {
+            lanes.forget(id, lane, delivery);
+        }
         Ok(())
     }
 

@@ -36,14 +36,16 @@ impl Parcel {
         self.body.get_or_init(read).as_ref()
     }
 
-    /// What Monster accounts that are told by `via` get.
-    pub(crate) fn outgoing(&self, via: &str, make: impl FnOnce() -> Outgoing) -> Arc<Outgoing> {
-        let mut made = self.outgoing.lock();
-        if let Some((_, outgoing)) = made.iter().find(|(known, _)| known == via) {
-            return Arc::clone(outgoing);
-        }
-        let outgoing = Arc::new(make());
-        made.push((via.to_owned(), Arc::clone(&outgoing)));
-        outgoing
+    /// What Monster accounts that are told by `via` get, if it has been made.
+    pub(crate) fn made(&self, via: &str) -> Option<Arc<Outgoing>> {
+        let outgoing = self.outgoing.lock();
+        outgoing.iter().find(|(known, _)| known == via).map(|(_, outgoing)| Arc::clone(outgoing))
+    }
+
+    /// Keeps it for the others.
+    pub(crate) fn keep(&self, via: &str, made: Outgoing) -> Arc<Outgoing> {
+        let made = Arc::new(made);
+        self.outgoing.lock().push((via.to_owned(), Arc::clone(&made)));
+        made
     }
 }

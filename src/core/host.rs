@@ -1,0 +1,332 @@
+//! What the core does for one bridge instance: takes what the bridge heard into the journal, keeps
+//! its state, and notes how it is doing. Called by the bridge.
+
+use super::body::{Body, Said, Scene, Words};
+use super::conversation;
+use super::fanout::{self, conversation_of, fan_out};
+use super::journal::Entry;
+use super::keys::{is_key, new_key};
+use super::places::Place;
+use super::quotes::{self, Earlier};
+use super::{Core, environment, metrics};
+use crate::store::{Journalled, Lane, RelationState, StoreError};
+use async_trait::async_trait;
+use monster_bridge_api::{
+    AcceptError, Accepted, Admission, Author, BlockKind, Bridge, Content, Event, EventId, EventKind, Health, Hint,
+    Host, HostError, InstanceName, PersonaId, RoomUse, Support, Venue,
+};
+use monster_protocol::Address;
+use std::sync::Arc;
+
+/// The core as one bridge instance sees it.
+pub(crate) struct BridgeHost {
+    pub(crate) core: Arc<Core>,
+    pub(crate) instance: InstanceName,
+    pub(crate) bridge: Arc<dyn Bridge>,
+}
+
+/// Where an event happened, and who gets it.
+struct Scenery {
+    conversation: String,
+    conversations: Vec<String>,
+    venue: Address,
+    /// At which addresses the bridge's ids in this conversation are kept.
+    places: Vec<Address>,
+    scene: Scene,
+    lanes: Vec<Lane>,
+    /// The person it was said to, in private.
+    persona: Option<Place>,
+}
+
+#[async_trait]
+impl Host for BridgeHost {
+    async fn accept(&self, event: Event) -> Result<Accepted, AcceptError> {
+        let accepted = self.take(event).await;
+        let outcome = match &accepted {
+            Ok(Accepted::New) => "new",
+            Ok(Accepted::Known) => "known",
+            Ok(Accepted::Unconcerned) => "unconcerned",
+            Err(AcceptError::Refused(_)) => "refused",
+            Err(AcceptError::Unavailable(_)) => "unavailable",
+        };
+        metrics::accepted(self.instance.as_str(), outcome);
+        accepted
+    }
+
+    fn hint(&self, hint: Hint) {
+        // Typing and read marks have no form on the Monster side; a changed profile is asked anew.
+        if let Hint::Profile(user) = hint
+            && let Ok(address) = self.core.book.places.address_of(&self.instance, self.bridge.as_ref(), &user.id)
+        {
+            self.core.profiles.forget(&address);
+        }
+    }
+
+    async fn rooms(&self) -> Result<Vec<RoomUse>, HostError> {
+        let rooms = self.core.book.rooms_of_instance(self.instance.as_str());
+        Ok(rooms.iter().filter_map(|room| self.core.book.room_use(room)).collect())
+    }
+
+    async fn load(&self, key: &str) -> Result<Option<String>, HostError> {
+        self.core.store.load(self.instance.as_str(), key).await.map_err(host_error)
+    }
+
+    async fn save(&self, key: &str, value: Option<&str>) -> Result<(), HostError> {
+        self.core.store.save(self.instance.as_str(), key, value).await.map_err(host_error)
+    }
+
+    async fn load_all(&self, prefix: &str) -> Result<Vec<(String, String)>, HostError> {
+        self.core.store.load_all(self.instance.as_str(), prefix).await.map_err(host_error)
+    }
+
+    fn report(&self, health: Health) {
+        let up = health == Health::Up;
+        self.core.health.report(&self.instance, health, self.core.environment.now_ms());
+        if up {
+            self.core.wake_destination(self.instance.as_str());
+        }
+    }
+}
+
+impl BridgeHost {
+    async fn take(&self, event: Event) -> Result<Accepted, AcceptError> {
+        let author = self.address_of(&event.author.id)?;
+        let mut scenery = self.scenery(&event.venue, &author)?;
+        if matches!(event.kind, EventKind::Membership(_)) {
+            scenery.lanes.retain(|lane| self.shows_membership(lane));
+        }
+        let said = if scenery.lanes.is_empty() { None } else { self.said(&event, &author, &scenery).await? };
+        let Some(said) = said else {
+            if let Some((key, value)) = &event.cursor {
+                let saved = self.core.store.save(self.instance.as_str(), key, Some(value)).await;
+                saved.map_err(unavailable)?;
+            }
+            return Ok(Accepted::Unconcerned);
+        };
+        let change = relation_after(&said);
+        let key = event.key.map(monster_bridge_api::MessageKey::into_string).filter(|key| is_key(key));
+        let mut body = Body::new(scenery.scene, said);
+        body.picture = event.author.picture;
+        let entry = Entry {
+            key: key.unwrap_or_else(|| new_key(&self.core.environment)),
+            conversation: scenery.conversation,
+            venue: scenery.venue.as_str().to_owned(),
+            author: author.as_str().to_owned(),
+            author_name: event.author.name,
+            origin_id: event.id.into_string(),
+            at: environment::millis(event.at),
+            body,
+            lanes: scenery.lanes,
+            cursor: event.cursor.map(|(key, value)| (self.instance.as_str().to_owned(), key, value)),
+        };
+        let journalled = self.core.store.accept(entry.into_incoming()).await.map_err(unavailable)?;
+        if let (Some(change), Some(persona)) = (change, scenery.persona) {
+            self.change_relation(persona.address(), &author, change).await?;
+        }
+        Ok(match journalled {
+            Journalled::New { .. } => Accepted::New,
+            Journalled::Known { .. } => Accepted::Known,
+        })
+    }
+
+    fn address_of(&self, id: &monster_bridge_api::RemoteId) -> Result<Address, AcceptError> {
+        let address = self.core.book.places.address_of(&self.instance, self.bridge.as_ref(), id);
+        address.map_err(|error| AcceptError::Refused(error.to_string()))
+    }
+
+    fn scenery(&self, venue: &Venue, author: &Address) -> Result<Scenery, AcceptError> {
+        match venue {
+            Venue::Room(id) => {
+                let room = self.address_of(id)?;
+                let graph = self.core.book.graph().read();
+                let said = fanout::Said { room: &room, author: author.as_str(), brought_by: None, heard: true };
+                Ok(Scenery {
+                    conversation: conversation_of(&graph, &room),
+                    conversations: quotes::conversations_of_room(&graph, &room),
+                    places: vec![room.clone()],
+                    scene: Scene::Room,
+                    lanes: fan_out(&graph, self.core.book.ours(), &said),
+                    persona: None,
+                    venue: room,
+                })
+            }
+            Venue::Private(persona) => self.private(persona, author),
+        }
+    }
+
+    fn private(&self, persona: &PersonaId, author: &Address) -> Result<Scenery, AcceptError> {
+        let refused = |why: String| AcceptError::Refused(why);
+        let address: Address =
+            persona.as_str().parse().map_err(|_| refused(format!("{persona} is not an address")))?;
+        let place = self.core.book.resolve(&address).map_err(|error| refused(error.to_string()))?;
+        let lane = match &place {
+            Place::Person(to) | Place::Remote(to) => {
+                Lane { to: to.as_str().to_owned(), via: author.as_str().to_owned() }
+            }
+            Place::Bridge(to) if !to.is_room() => {
+                Lane { to: to.instance.as_str().to_owned(), via: to.address.as_str().to_owned() }
+            }
+            Place::Bridge(_) | Place::Group(_) => {
+                return Err(refused(format!("{address} is a room, and takes no private messages")));
+            }
+            Place::Console(..) => return Err(refused(format!("{address} cannot be written to from here"))),
+        };
+        let venue = place.address().clone();
+        let conversation = conversation::between(author, &venue);
+        Ok(Scenery {
+            conversations: vec![conversation.clone()],
+            conversation,
+            places: vec![author.clone(), venue.clone()],
+            venue,
+            scene: Scene::Private,
+            lanes: vec![lane],
+            persona: Some(place),
+        })
+    }
+
+    /// True if comings and goings are shown where this lane leads.
+    fn shows_membership(&self, lane: &Lane) -> bool {
+        let Some((_, bridge)) = self.core.book.places.bridge(&lane.to) else { return false };
+        let Ok(address) = lane.via.parse::<Address>() else { return false };
+        let Ok(Place::Bridge(place)) = self.core.book.resolve(&address) else { return false };
+        bridge.capabilities(&place.id).membership != Support::Dropped
+    }
+
+    /// What an event means for others; `None` if nothing.
+    async fn said(&self, event: &Event, author: &Address, scenery: &Scenery) -> Result<Option<Said>, AcceptError> {
+        let in_private = scenery.persona.is_some();
+        Ok(match &event.kind {
+            EventKind::Message(content) => {
+                let reply = match &content.reply_to {
+                    Some(id) => self.earlier(scenery, id).await?.map(|earlier| earlier.quote()),
+                    None => None,
+                };
+                Some(Said::Send { words: self.words(content), reply })
+            }
+            EventKind::Edit { target, content } => {
+                let words = self.words(content);
+                match self.earlier(scenery, target).await? {
+                    Some(earlier) if !earlier.is_by(author.as_str(), None) => {
+                        return Err(AcceptError::Refused("only its author can edit a message".to_owned()));
+                    }
+                    Some(earlier) => Some(Said::Edit { target: earlier.quote(), words }),
+                    None => Some(Said::Send { words, reply: None }),
+                }
+            }
+            EventKind::Recall { target, reason } => {
+                let Some(earlier) = self.earlier(scenery, target).await? else { return Ok(None) };
+                if in_private && !earlier.is_by(author.as_str(), None) {
+                    return Err(AcceptError::Refused("only its author can withdraw a message".to_owned()));
+                }
+                Some(match earlier.reaction() {
+                    Some((target, emoji)) => Said::Unreact {
+                        target: target.clone(),
+                        emoji: emoji.to_owned(),
+                        reaction: Some(earlier.quote()),
+                    },
+                    None => Said::Recall { target: earlier.quote(), reason: reason.clone() },
+                })
+            }
+            EventKind::Reaction { target, emoji, removed } => {
+                let Some(earlier) = self.earlier(scenery, target).await? else { return Ok(None) };
+                let (target, emoji) = (earlier.quote(), emoji.clone());
+                if !removed {
+                    return Ok(Some(Said::React { target, emoji }));
+                }
+                let store = self.core.store.as_ref();
+                let put = quotes::reaction_by(store, &scenery.conversations, author.as_str(), &target, &emoji).await;
+                Some(Said::Unreact { reaction: put.map_err(unavailable)?, target, emoji })
+            }
+            EventKind::Membership(change) => Some(Said::Membership(change.clone())),
+            EventKind::Notice(line) => Some(Said::Notice(line.clone())),
+            EventKind::Request { pass } if in_private => {
+                if self.agrees_already(scenery, author).await { None } else { Some(Said::Request { pass: pass.clone() }) }
+            }
+            EventKind::Decided(admission) if in_private => Some(Said::Decided(*admission)),
+            EventKind::Closed if in_private => Some(Said::Closed),
+            _ => {
+                tracing::warn!(instance = %self.instance, "an event was not understood and is left out");
+                None
+            }
+        })
+    }
+
+    async fn earlier(&self, scenery: &Scenery, id: &EventId) -> Result<Option<Earlier>, AcceptError> {
+        let places: Vec<&str> = scenery.places.iter().map(Address::as_str).collect();
+        let store = self.core.store.as_ref();
+        quotes::by_network_id(store, &scenery.conversations, &places, id.as_str()).await.map_err(unavailable)
+    }
+
+    /// The words with people named by their addresses.
+    fn words(&self, content: &Content) -> Words {
+        let mut content = content.clone();
+        content.reply_to = None;
+        for block in &mut content.text.blocks {
+            let BlockKind::Paragraph(spans) = &mut block.kind else { continue };
+            for span in spans {
+                let Some(mention) = span.style.mention.take() else { continue };
+                span.style.mention = self.persona_of_mention(mention);
+            }
+        }
+        content.into()
+    }
+
+    fn persona_of_mention(&self, mention: String) -> Option<String> {
+        let is_address = mention.starts_with('@') && mention.parse::<Address>().is_ok();
+        let foreign = is_address && self.bridge.id_of(&mention).is_err();
+        if foreign {
+            return Some(mention);
+        }
+        let id = monster_bridge_api::RemoteId::new(mention);
+        self.address_of(&id).ok().map(|address| address.as_str().to_owned())
+    }
+
+    /// Where the persona has asked for this relation, or has it, the bridge is told so instead.
+    async fn agrees_already(&self, scenery: &Scenery, author: &Address) -> bool {
+        let Some(persona) = &scenery.persona else { return false };
+        let persona = persona.address();
+        let known = self.core.book.graph().read().relation(persona.as_str(), author.as_str()).cloned();
+        let Some(relation) = known.filter(|relation| relation.state != RelationState::Invited) else { return false };
+        let who: Author = self.core.book.author(persona, relation.nickname.as_deref(), None);
+        let Ok(id) = self.bridge.id_of(&author.name()) else { return false };
+        matches!(self.bridge.join(&who, &id, None).await, Ok(Admission::Accepted))
+            && self.change_relation(persona, author, Some(RelationState::Accepted)).await.is_ok()
+    }
+
+    async fn change_relation(
+        &self,
+        persona: &Address,
+        author: &Address,
+        state: Option<RelationState>,
+    ) -> Result<(), AcceptError> {
+        let changed = match state {
+            Some(state) => {
+                let known = self.core.book.graph().read().relation(persona.as_str(), author.as_str()).cloned();
+                let (pass, nickname) = known.map(|k| (k.pass.clone(), k.nickname.clone())).unwrap_or_default();
+                let related = self.core.relate(persona, author, state, pass.as_deref(), nickname.as_deref());
+                return related.await.map_err(|_| AcceptError::Unavailable("it could not be stored".to_owned()));
+            }
+            None => self.core.book.remove_relation(persona.as_str(), author.as_str()).await,
+        };
+        changed.map_err(unavailable)
+    }
+}
+
+/// How the persona of a private conversation stands to the author after this.
+#[expect(clippy::option_option, reason = "no change, an end, or a state")]
+fn relation_after(said: &Said) -> Option<Option<RelationState>> {
+    match said {
+        Said::Request { .. } => Some(Some(RelationState::Invited)),
+        Said::Decided(Admission::Accepted) => Some(Some(RelationState::Accepted)),
+        Said::Decided(Admission::Refused | Admission::WrongPass) | Said::Closed => Some(None),
+        _ => None,
+    }
+}
+
+fn unavailable(error: StoreError) -> AcceptError {
+    AcceptError::Unavailable(error.to_string())
+}
+
+fn host_error(error: StoreError) -> HostError {
+    HostError(error.to_string())
+}

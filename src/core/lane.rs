@@ -1,0 +1,261 @@
+//! The work of one lane: take the first delivery, hand it over, record it, take the next. Part of
+//! [`Lanes`], which starts it and knows which lanes there are.
+
+use super::lanes::{Entry, Item, Lanes, Status, Step};
+use super::line::{IN_MEMORY, Next};
+use super::metrics;
+use super::parcel::Parcel;
+use crate::store::{Incoming, Lane, Pending};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use monster_bridge_api::{DeliveryError, Found};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The most deliveries of one lane that are done but not yet recorded. (Only where the destination
+/// takes the same one twice without harm.)
+const UNRECORDED: usize = 32;
+/// Above this many lanes at work, each reads only a few deliveries ahead.
+const MANY_LANES: usize = 1_024;
+/// How many those are.
+const FEW: usize = 4;
+/// The pause when the store itself fails.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Deliveries that were handed over and are being recorded.
+type Records = FuturesUnordered<BoxFuture<'static, ()>>;
+
+/// A try that failed; `finding` if only the question whether it was done before failed.
+struct Failure {
+    error: DeliveryError,
+    finding: bool,
+}
+
+impl Lanes {
+    /// Works until nothing waits, or the lane is parked, or all is stopped.
+    pub(super) async fn work(self: &Arc<Self>, id: i64, lane: &Lane) {
+        let mut records = Records::new();
+        let most = if self.deliverer.is_idempotent(lane) { UNRECORDED } else { 1 };
+        loop {
+            match self.step(id, records.is_empty()) {
+                Step::Try { item, find } => match self.attempt(lane, &item, find).await {
+                    Ok(ids) => {
+                        self.delivered(id, lane, &item);
+                        records.push(Arc::clone(self).record(item.delivery, ids).boxed());
+                        // Polled once at least, so that it is on its way.
+                        while records.next().now_or_never().flatten().is_some() {}
+                        while records.len() >= most {
+                            records.next().await;
+                        }
+                    }
+                    Err(failure) => {
+                        finish(&mut records).await;
+                        self.failed(id, lane, &item, failure).await;
+                    }
+                },
+                Step::Read { after } => self.read(id, after).await,
+                Step::Wait { until, head } => self.park(id, until, head),
+                Step::Record => finish(&mut records).await,
+                Step::End => break,
+            }
+        }
+        finish(&mut records).await;
+    }
+
+    /// What the lane does next.
+    fn step(&self, id: i64, recorded: bool) -> Step {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let Some(entry) = state.lanes.get_mut(&id) else { return Step::End };
+        if let Status::Parked(_) = entry.status {
+            return Step::End;
+        }
+        if state.stopped {
+            return if recorded { state.retire(id) } else { Step::Record };
+        }
+        if let Some(wait) = self.honoured(entry) {
+            return wait;
+        }
+        match entry.line.next() {
+            Next::Take(item) => {
+                entry.woken = false;
+                Step::Try { find: entry.uncertain || entry.restarted && item.created <= self.started, item }
+            }
+            Next::Read { after } => Step::Read { after },
+            Next::Empty if recorded => state.retire(id),
+            Next::Empty => Step::Record,
+        }
+    }
+
+    /// After a start of the process: a time for the next try that the process before it noted.
+    fn honoured(&self, entry: &mut Entry) -> Option<Step> {
+        let first = entry.line.front()?;
+        let early = first.not_before.saturating_sub(self.environment.now_ms());
+        if !std::mem::take(&mut entry.honour) || early <= 0 || entry.woken {
+            return None;
+        }
+        let until = Instant::now() + Duration::from_millis(early.unsigned_abs());
+        Some(Step::Wait { until, head: first.delivery })
+    }
+
+    /// Fills the line from the journal.
+    async fn read(&self, id: i64, after: i64) {
+        let limit = if self.count().0 > MANY_LANES { FEW } else { IN_MEMORY };
+        let page = self.store.pending(id, after, limit).await;
+        if let Err(error) = &page {
+            tracing::error!(lane = id, %error, "a lane cannot be read; trying again");
+            self.pause(STORE_PAUSE).await;
+        }
+        let mut state = self.state.lock();
+        let Some(entry) = state.lanes.get_mut(&id) else { return };
+        match page {
+            Ok(page) => {
+                let complete = page.len() < limit;
+                entry.line.filled(page.into_iter().map(Item::from).collect(), complete);
+            }
+            Err(_) => entry.line.not_filled(),
+        }
+    }
+
+    /// One try, within the time that a try may take.
+    async fn attempt(&self, lane: &Lane, item: &Item, find: bool) -> Result<Vec<String>, Failure> {
+        if find {
+            let found = AssertUnwindSafe(self.deliverer.find(lane, &item.parcel)).catch_unwind();
+            match tokio::time::timeout(self.settings.try_for, found).await {
+                Ok(Ok(Ok(Found::Delivered(receipt)))) => {
+                    return Ok(receipt.ids.into_iter().map(monster_bridge_api::EventId::into_string).collect());
+                }
+                Ok(Ok(Ok(Found::Absent | Found::Unknown))) => {}
+                Ok(Ok(Err(error))) => return Err(Failure { error, finding: true }),
+                Ok(Err(_)) => return Err(Failure { error: panicked(), finding: true }),
+                Err(_) => return Err(Failure { error: DeliveryError::transient("no answer in time"), finding: true }),
+            }
+        }
+        let done = AssertUnwindSafe(self.deliverer.deliver(lane, &item.parcel)).catch_unwind();
+        let done = match tokio::time::timeout(self.settings.try_for, done).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err(panicked()),
+            Err(_) => Err(DeliveryError::uncertain("no answer in time")),
+        };
+        done.map_err(|error| Failure { error, finding: false })
+    }
+
+    /// Records a delivery as done, however long the store takes.
+    async fn record(self: Arc<Self>, delivery: i64, ids: Vec<String>) {
+        while let Err(error) = self.store.done(delivery, ids.clone()).await {
+            tracing::error!(delivery, %error, "a delivery that was done cannot be recorded; trying again");
+            if !self.pause(STORE_PAUSE).await {
+                return;
+            }
+        }
+    }
+
+    fn delivered(&self, id: i64, lane: &Lane, item: &Item) {
+        metrics::delivered(lane, self.environment.now_ms().saturating_sub(item.created));
+        self.settled(id, false);
+    }
+
+    /// The lane's first delivery needs no finding out, or does.
+    fn settled(&self, id: i64, uncertain: bool) {
+        if let Some(entry) = self.state.lock().lanes.get_mut(&id) {
+            entry.uncertain = uncertain;
+            entry.restarted = false;
+        }
+    }
+
+    /// A try failed: the lane waits, or the delivery is given up.
+    async fn failed(self: &Arc<Self>, id: i64, lane: &Lane, item: &Item, failure: Failure) {
+        let Failure { error, finding } = failure;
+        let (why, retry_after) = match error {
+            DeliveryError::Permanent { why } => {
+                self.give_up(lane, item, why).await;
+                return self.settled(id, false);
+            }
+            DeliveryError::Uncertain { why } => {
+                self.settled(id, true);
+                (why, None)
+            }
+            DeliveryError::Transient { why, retry_after } => {
+                if !finding {
+                    self.settled(id, false);
+                }
+                (why, retry_after)
+            }
+        };
+        let now = self.environment.now_ms();
+        let keep = i64::try_from(self.settings.keep.as_millis()).unwrap_or(i64::MAX);
+        if now.saturating_sub(item.created) > keep {
+            self.give_up(lane, item, format!("it could not be delivered for too long; the last time: {why}")).await;
+            return self.settled(id, false);
+        }
+        metrics::deferred(lane);
+        let pause = self.pause_after(item.attempts, retry_after);
+        tracing::debug!(to = lane.to, via = lane.via, why, ?pause, "a delivery has to wait");
+        let not_before = now.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+        if let Err(error) = self.store.defer(item.delivery, not_before, why).await {
+            tracing::warn!(%error, "a failed try was not noted");
+        }
+        self.park(id, Instant::now() + pause, item.delivery);
+    }
+
+    /// The pause after a failed try: growing, jittered, and not shorter than was asked for.
+    fn pause_after(&self, attempts: u32, retry_after: Option<Duration>) -> Duration {
+        let growing = self.settings.first_pause.saturating_mul(2_u32.saturating_pow(attempts.min(20)));
+        let jittered = growing.min(self.settings.longest_pause).mul_f64(0.5 + self.environment.fraction() / 2.0);
+        jittered.max(retry_after.unwrap_or_default())
+    }
+
+    /// Sets a delivery aside for good and tells its sender.
+    async fn give_up(&self, lane: &Lane, item: &Item, why: String) {
+        metrics::failed(lane);
+        tracing::warn!(to = lane.to, via = lane.via, delivery = item.delivery, why, "a delivery was given up");
+        let notice: Option<Incoming> = self.deliverer.notice(lane, &item.parcel, &why);
+        while let Err(error) = self.store.fail(item.delivery, why.clone(), notice.clone()).await {
+            tracing::error!(delivery = item.delivery, %error, "a delivery cannot be set aside; trying again");
+            if !self.pause(STORE_PAUSE).await {
+                return;
+            }
+        }
+    }
+
+    /// The lane waits until then, and keeps nothing in memory; `head` is its first delivery. Does
+    /// nothing but that if the destination became reachable since the try began.
+    fn park(&self, id: i64, until: Instant, head: i64) {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let Some(entry) = state.lanes.get_mut(&id) else { return };
+        entry.line.put_back(head);
+        if std::mem::take(&mut entry.woken) {
+            return;
+        }
+        entry.status = Status::Parked(until);
+        state.working -= 1;
+        state.parked.insert((until, id));
+        if state.parked.first() == Some(&(until, id)) {
+            self.alarm.notify_one();
+        }
+    }
+}
+
+async fn finish(records: &mut Records) {
+    while records.next().await.is_some() {}
+}
+
+fn panicked() -> DeliveryError {
+    DeliveryError::uncertain("something went wrong inside the gateway")
+}
+
+impl From<Pending> for Item {
+    fn from(pending: Pending) -> Self {
+        Self {
+            delivery: pending.delivery,
+            attempts: pending.attempts,
+            not_before: pending.not_before,
+            created: pending.created,
+            parcel: Parcel::new(pending.message_id, pending.message),
+        }
+    }
+}

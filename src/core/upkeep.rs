@@ -1,0 +1,105 @@
+//! What goes on in the background while the router runs: seeing what other processes changed,
+//! telling bridges which rooms are in use, writing the map, removing what is old, and the figures
+//! of the backlog. Part of [`Core`]; started by [`Core::start`].
+
+use super::places::Place;
+use super::{Core, metrics};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it is looked whether another process (a command) changed the store.
+const REVISION: Duration = Duration::from_millis(250);
+/// How often the figures of the backlog are taken.
+const FIGURES: Duration = Duration::from_secs(5);
+/// How often what is old is removed.
+const PRUNE: Duration = Duration::from_hours(1);
+/// How many messages are removed at a time, so that others are not held up.
+const PRUNE_AT_ONCE: usize = 500;
+/// The pause between two such times.
+const PRUNE_PAUSE: Duration = Duration::from_millis(50);
+
+impl Core {
+    pub(crate) fn keep_up(self: &Arc<Self>) {
+        self.spawn(|core| async move { core.watch_revision().await });
+        self.spawn(|core| async move { core.tell_rooms().await });
+        self.spawn(|core| async move { core.count().await });
+        self.spawn(|core| async move { core.prune().await });
+        self.spawn(|core| async move { core.book.places.write_mappings(Arc::clone(&core.store)).await });
+    }
+
+    /// Runs a task until the router stops.
+    fn spawn<F>(self: &Arc<Self>, task: impl FnOnce(Arc<Self>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, task) = (self.stop.clone(), task(Arc::clone(self)));
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+
+    async fn watch_revision(&self) {
+        let mut known = self.store.revision().await.ok();
+        loop {
+            tokio::time::sleep(REVISION).await;
+            match self.store.revision().await {
+                Ok(revision) if known != Some(revision) => match self.book.reload().await {
+                    Ok(()) => known = Some(revision),
+                    Err(error) => tracing::error!(%error, "changed links and accounts cannot be read; trying again"),
+                },
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "the store's revision cannot be read"),
+            }
+        }
+    }
+
+    /// Tells bridges of rooms whose use has changed.
+    async fn tell_rooms(&self) {
+        loop {
+            for room in self.book.take_touched() {
+                if let Ok(Place::Bridge(place)) = self.book.resolve(&room)
+                    && place.is_room()
+                {
+                    place.bridge.use_room(&place.id, self.book.room_use(&room)).await;
+                }
+            }
+            self.book.touch.notified().await;
+        }
+    }
+
+    async fn count(&self) {
+        loop {
+            match self.store.stats().await {
+                Ok(stats) => {
+                    let (working, parked) = self.lanes.get().map(|lanes| lanes.count()).unwrap_or_default();
+                    let oldest = match stats.oldest_waiting {
+                        0 => 0,
+                        at => self.environment.now_ms().saturating_sub(at),
+                    };
+                    metrics::backlog(working, parked, stats.waiting, oldest);
+                }
+                Err(error) => tracing::error!(%error, "the store cannot be counted"),
+            }
+            tokio::time::sleep(FIGURES).await;
+        }
+    }
+
+    /// Removes what is older than anybody will refer to.
+    async fn prune(&self) {
+        let retention = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            let before = self.environment.now_ms().saturating_sub(retention);
+            loop {
+                match self.store.prune(before, PRUNE_AT_ONCE).await {
+                    Ok(removed) if removed < PRUNE_AT_ONCE => break,
+                    Ok(_) => tokio::time::sleep(PRUNE_PAUSE).await,
+                    Err(error) => {
+                        tracing::warn!(%error, "old messages were not removed");
+                        break;
+                    }
+                }
+            }
+            tokio::time::sleep(PRUNE).await;
+        }
+    }
+}
