@@ -23,7 +23,10 @@ const KEPT: usize = 10_000;
 
 /// What bridges answered lately.
 #[derive(Default)]
-pub(crate) struct Profiles(Mutex<HashMap<Address, (Instant, Result<Profile, RequestError>)>>);
+pub(crate) struct Profiles(Mutex<HashMap<Address, Answer>>);
+
+/// When a bridge answered, and what.
+type Answer = (Instant, Result<Profile, RequestError>);
 
 impl Profiles {
     /// Asks the bridge, unless it answered a moment ago. A profile that is too old is better than

@@ -256,7 +256,7 @@ impl Admin {
 fn row(links: &[Arc<LinkedRooms>], newest: &Message) -> ConversationRow {
     let message = &newest.message;
     let conversation = message.conversation.clone();
-    let link = conversation.strip_prefix("link:").and_then(|id| id.parse::<i64>().ok());
+    let link = super::conversation::link_in(&conversation);
     let places = match link {
         Some(id) => links
             .iter()

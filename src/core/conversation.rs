@@ -9,9 +9,17 @@ pub(crate) fn between(one: &Address, other: &Address) -> String {
     format!("{first} {second}")
 }
 
+/// What the name of a link's conversation begins with; its number follows.
+const LINK: &str = "link:";
+
 /// The conversation of a link.
 pub(crate) fn of_link(id: i64) -> String {
-    format!("link:{id}")
+    format!("{LINK}{id}")
+}
+
+/// The number of the link, if it is one's conversation.
+pub(crate) fn link_in(conversation: &str) -> Option<i64> {
+    conversation.strip_prefix(LINK)?.parse().ok()
 }
 
 /// The addresses in the name of a conversation that is no link.

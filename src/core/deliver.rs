@@ -74,11 +74,11 @@ impl Courier {
     ) -> Result<Option<(RemotePlace, Delivery)>, DeliveryError> {
         let place = self.bridge_place(lane)?;
         let reference = match quote_of(&body.act) {
-            Some(quote) => self.reference(&place, quote).await.map_err(store_failed)?,
+            Some(quote) => self.reference(&place, quote).await.map_err(|error| store_failed(&error))?,
             None => None,
         };
         let capabilities = place.bridge.capabilities(&place.id);
-        let Some(action) = words::for_bridge(&body.act, &capabilities, reference) else { return Ok(None) };
+        let Some(action) = words::for_bridge(&body.act, &capabilities, reference.as_ref()) else { return Ok(None) };
         if let Action::Send { content, .. } = &action {
             if content.text.is_blank() && content.attachments.is_empty() {
                 return Ok(None);
@@ -104,8 +104,7 @@ impl Courier {
         if self.book.places.bridge(&lane.to).is_none() {
             return Err(not_here(&format!("no bridge called `{}` is configured now", lane.to)));
         }
-        let address: Address =
-            lane.via.parse().map_err(|_| DeliveryError::permanent("the address cannot be read"))?;
+        let address: Address = lane.via.parse().map_err(|_| DeliveryError::permanent("the address cannot be read"))?;
         match self.book.resolve(&address) {
             Ok(Place::Bridge(place)) => Ok(place),
             Ok(_) => Err(DeliveryError::permanent("the address is not on this network")),
@@ -139,9 +138,7 @@ impl Courier {
     fn id_on(&self, place: &RemotePlace, author: &str) -> Option<RemoteId> {
         let address: Address = author.parse().ok()?;
         match home_of(self.book.ours(), &address) {
-            Home::Bridge(instance) if instance == place.instance.as_str() => {
-                place.bridge.id_of(&address.name()).ok()
-            }
+            Home::Bridge(instance) if instance == place.instance.as_str() => place.bridge.id_of(&address.name()).ok(),
             _ => None,
         }
     }
@@ -183,7 +180,7 @@ impl Courier {
             Place::Console(..) => return None,
         };
         let name = failed.name();
-        let line = words::undelivered(&message.excerpt, &words::name(&name), why);
+        let told = words::undelivered(&message.excerpt, &words::name(&name), why);
         let key = new_key(&self.environment);
         let notice = journal::Entry {
             key: key.clone(),
@@ -193,7 +190,7 @@ impl Courier {
             author_name: name.into_owned(),
             origin_id: key,
             at: self.environment.now_ms(),
-            body: Body::new(Scene::Private, Said::Notice(line)),
+            body: Body::new(Scene::Private, Said::Notice(told)),
             lanes: vec![back],
             cursor: None,
         };
@@ -245,7 +242,7 @@ fn not_here(why: &str) -> DeliveryError {
     DeliveryError::Transient { why: why.to_owned(), retry_after: Some(NOT_HERE) }
 }
 
-fn store_failed(error: StoreError) -> DeliveryError {
+fn store_failed(error: &StoreError) -> DeliveryError {
     DeliveryError::transient(error.to_string())
 }
 
@@ -286,9 +283,7 @@ fn act_for(body: &Body, author_name: &str, account: &Address) -> Option<Act> {
         }
         Said::Edit { target, words } => Some(Act::Edit { replaces: id_for(target, account), text: text(words) }),
         Said::Recall { target, .. } => Some(Act::Recall { target: id_for(target, account) }),
-        Said::React { target, emoji } => {
-            Some(Act::React { reply_to: id_for(target, account), emoji: emoji.clone() })
-        }
+        Said::React { target, emoji } => Some(Act::React { reply_to: id_for(target, account), emoji: emoji.clone() }),
         Said::Unreact { reaction: Some(reaction), .. } => Some(Act::Recall { target: id_for(reaction, account) }),
         Said::Request { pass } => Some(Act::Ask { pass: pass.clone() }),
         Said::Decided(Admission::Accepted) => Some(Act::Ask { pass: None }),

@@ -1,6 +1,7 @@
 //! Who gets what is said in a room: a pure function over the router's picture of links and
 //! relations (docs/architecture.md "Fan-out").
 
+use super::conversation::of_link;
 use super::graph::{Graph, Home, home_of};
 use crate::store::Lane;
 use monster_protocol::{Address, Authority};
@@ -22,7 +23,7 @@ pub(crate) struct Said<'a> {
 /// The conversation that a room belongs to: its link, or itself.
 pub(crate) fn conversation_of(graph: &Graph, room: &Address) -> String {
     match graph.link_of(room.as_str()) {
-        Some(link) => format!("link:{}", link.id),
+        Some(link) => of_link(link.id),
         None => room.as_str().to_owned(),
     }
 }
@@ -45,7 +46,7 @@ pub(crate) fn fan_out(graph: &Graph, ours: &Authority, said: &Said<'_>) -> Vec<L
     let mut lanes = Vec::new();
     for room in &rooms {
         match home_of(ours, room) {
-            Home::Bridge(instance) if !(said.heard && room == said.room) && !told.contains(room.as_str()) => {
+            Home::Bridge(instance) if !(told.contains(room.as_str()) || said.heard && room == said.room) => {
                 lanes.push(Lane { to: instance, via: room.as_str().to_owned() });
             }
             _ => {}

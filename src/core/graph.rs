@@ -78,7 +78,7 @@ impl Graph {
             let left: Vec<_> = link.rooms.iter().filter(|room| room.address.as_str() != address).cloned().collect();
             self.drop_link(link.id);
             if left.len() > 1 {
-                self.put_rooms(Arc::new(LinkedRooms { id: link.id, rooms: left }));
+                self.put_rooms(&Arc::new(LinkedRooms { id: link.id, rooms: left }));
             }
         }
     }
@@ -105,16 +105,16 @@ impl Graph {
                     rooms.push(LinkedRoom { address, posting: posting_of(end.posting.as_deref()) });
                 }
                 Err(error) => {
-                    tracing::error!(link = link.id, %error, "a stored link end is no address; it is left out")
+                    tracing::error!(link = link.id, %error, "a stored link end is no address; it is left out");
                 }
             }
         }
-        self.put_rooms(Arc::new(LinkedRooms { id: link.id, rooms }));
+        self.put_rooms(&Arc::new(LinkedRooms { id: link.id, rooms }));
     }
 
-    fn put_rooms(&mut self, link: Arc<LinkedRooms>) {
+    fn put_rooms(&mut self, link: &Arc<LinkedRooms>) {
         for room in &link.rooms {
-            self.links.insert(room.address.as_str().to_owned(), Arc::clone(&link));
+            self.links.insert(room.address.as_str().to_owned(), Arc::clone(link));
         }
     }
 

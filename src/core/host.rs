@@ -68,15 +68,15 @@ impl Host for BridgeHost {
     }
 
     async fn load(&self, key: &str) -> Result<Option<String>, HostError> {
-        self.core.store.load(self.instance.as_str(), key).await.map_err(host_error)
+        self.core.store.load(self.instance.as_str(), key).await.map_err(|error| host_error(&error))
     }
 
     async fn save(&self, key: &str, value: Option<&str>) -> Result<(), HostError> {
-        self.core.store.save(self.instance.as_str(), key, value).await.map_err(host_error)
+        self.core.store.save(self.instance.as_str(), key, value).await.map_err(|error| host_error(&error))
     }
 
     async fn load_all(&self, prefix: &str) -> Result<Vec<(String, String)>, HostError> {
-        self.core.store.load_all(self.instance.as_str(), prefix).await.map_err(host_error)
+        self.core.store.load_all(self.instance.as_str(), prefix).await.map_err(|error| host_error(&error))
     }
 
     fn report(&self, health: Health) {
@@ -99,7 +99,7 @@ impl BridgeHost {
         let Some(said) = said else {
             if let Some((key, value)) = &event.cursor {
                 let saved = self.core.store.save(self.instance.as_str(), key, Some(value)).await;
-                saved.map_err(unavailable)?;
+                saved.map_err(|error| unavailable(&error))?;
             }
             return Ok(Accepted::Unconcerned);
         };
@@ -119,7 +119,7 @@ impl BridgeHost {
             lanes: scenery.lanes,
             cursor: event.cursor.map(|(key, value)| (self.instance.as_str().to_owned(), key, value)),
         };
-        let journalled = self.core.store.accept(entry.into_incoming()).await.map_err(unavailable)?;
+        let journalled = self.core.store.accept(entry.into_incoming()).await.map_err(|error| unavailable(&error))?;
         if let (Some(change), Some(persona)) = (change, scenery.persona) {
             self.change_relation(persona.address(), &author, change).await?;
         }
@@ -156,8 +156,7 @@ impl BridgeHost {
 
     fn private(&self, persona: &PersonaId, author: &Address) -> Result<Scenery, AcceptError> {
         let refused = |why: String| AcceptError::Refused(why);
-        let address: Address =
-            persona.as_str().parse().map_err(|_| refused(format!("{persona} is not an address")))?;
+        let address: Address = persona.as_str().parse().map_err(|_| refused(format!("{persona} is not an address")))?;
         let place = self.core.book.resolve(&address).map_err(|error| refused(error.to_string()))?;
         let lane = match &place {
             Place::Person(to) | Place::Remote(to) => {
@@ -235,12 +234,16 @@ impl BridgeHost {
                 }
                 let store = self.core.store.as_ref();
                 let put = quotes::reaction_by(store, &scenery.conversations, author.as_str(), &target, &emoji).await;
-                Some(Said::Unreact { reaction: put.map_err(unavailable)?, target, emoji })
+                Some(Said::Unreact { reaction: put.map_err(|error| unavailable(&error))?, target, emoji })
             }
             EventKind::Membership(change) => Some(Said::Membership(change.clone())),
             EventKind::Notice(line) => Some(Said::Notice(line.clone())),
             EventKind::Request { pass } if in_private => {
-                if self.agrees_already(scenery, author).await { None } else { Some(Said::Request { pass: pass.clone() }) }
+                if self.agrees_already(scenery, author).await {
+                    None
+                } else {
+                    Some(Said::Request { pass: pass.clone() })
+                }
             }
             EventKind::Decided(admission) if in_private => Some(Said::Decided(*admission)),
             EventKind::Closed if in_private => Some(Said::Closed),
@@ -254,7 +257,9 @@ impl BridgeHost {
     async fn earlier(&self, scenery: &Scenery, id: &EventId) -> Result<Option<Earlier>, AcceptError> {
         let places: Vec<&str> = scenery.places.iter().map(Address::as_str).collect();
         let store = self.core.store.as_ref();
-        quotes::by_network_id(store, &scenery.conversations, &places, id.as_str()).await.map_err(unavailable)
+        quotes::by_network_id(store, &scenery.conversations, &places, id.as_str())
+            .await
+            .map_err(|error| unavailable(&error))
     }
 
     /// The words with people named by their addresses.
@@ -308,7 +313,7 @@ impl BridgeHost {
             }
             None => self.core.book.remove_relation(persona.as_str(), author.as_str()).await,
         };
-        changed.map_err(unavailable)
+        changed.map_err(|error| unavailable(&error))
     }
 }
 
@@ -323,10 +328,10 @@ fn relation_after(said: &Said) -> Option<Option<RelationState>> {
     }
 }
 
-fn unavailable(error: StoreError) -> AcceptError {
+fn unavailable(error: &StoreError) -> AcceptError {
     AcceptError::Unavailable(error.to_string())
 }
 
-fn host_error(error: StoreError) -> HostError {
+fn host_error(error: &StoreError) -> HostError {
     HostError(error.to_string())
 }

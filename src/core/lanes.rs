@@ -61,6 +61,7 @@ impl Numbered for Item {
 }
 
 /// One lane in memory.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Entry {
     lane: Arc<Lane>,
     pub(super) line: Line<Item>,
@@ -181,7 +182,7 @@ impl Lanes {
                 entry.line.offer(item);
             } else if !state.stopped {
                 let line = if state.starting.is_some() { Line::from_journal() } else { Line::starting_with(item) };
-                to_start.extend(self.insert(&mut state, one.lane_id, one.lane.clone(), line));
+                to_start.push(self.insert(&mut state, one.lane_id, one.lane.clone(), line));
             }
         }
         drop(state);
@@ -189,7 +190,7 @@ impl Lanes {
     }
 
     /// Puts a lane in and gives what has to be started.
-    fn insert(&self, state: &mut State, id: i64, lane: Lane, line: Line<Item>) -> Option<(i64, Arc<Lane>)> {
+    fn insert(&self, state: &mut State, id: i64, lane: Lane, waiting: Line<Item>) -> (i64, Arc<Lane>) {
         let starting = state.starting.is_some();
         let woken = state.starting.as_ref().is_some_and(|early| early.contains(&lane.to));
         let restarted = starting && !self.deliverer.is_idempotent(&lane);
@@ -197,7 +198,7 @@ impl Lanes {
         let lane = Arc::new(lane);
         let entry = Entry {
             lane: Arc::clone(&lane),
-            line,
+            line: waiting,
             status: Status::Working,
             woken,
             uncertain: false,
@@ -206,7 +207,7 @@ impl Lanes {
         };
         state.lanes.insert(id, entry);
         state.working += 1;
-        Some((id, lane))
+        (id, lane)
     }
 
     fn start_all(self: &Arc<Self>, lanes: Vec<(i64, Arc<Lane>)>) {
@@ -246,21 +247,25 @@ impl Lanes {
             };
             let Some((last, _)) = page.last() else { return };
             after = *last;
-            let mut state = self.state.lock();
-            let mut to_start = Vec::new();
-            for (id, lane) in page {
-                if !state.stopped && !state.lanes.contains_key(&id) {
-                    to_start.extend(self.insert(&mut state, id, lane, Line::from_journal()));
-                }
-            }
-            drop(state);
-            self.start_all(to_start);
+            self.take_in(page);
             while self.state.lock().working > self.settings.lanes_at_start {
                 if !self.pause(Duration::from_millis(5)).await {
                     return;
                 }
             }
         }
+    }
+
+    fn take_in(self: &Arc<Self>, page: Vec<(i64, Lane)>) {
+        let mut state = self.state.lock();
+        let mut to_start = Vec::new();
+        for (id, lane) in page {
+            if !state.stopped && !state.lanes.contains_key(&id) {
+                to_start.push(self.insert(&mut state, id, lane, Line::from_journal()));
+            }
+        }
+        drop(state);
+        self.start_all(to_start);
     }
 
     /// False if stopped meanwhile.
@@ -339,7 +344,7 @@ impl Lanes {
         let to_start = if state.lanes.contains_key(&id) {
             Self::unpark(&mut state, id)
         } else {
-            self.insert(&mut state, id, lane, Line::from_journal())
+            Some(self.insert(&mut state, id, lane, Line::from_journal()))
         };
         drop(state);
         self.start_all(to_start.into_iter().collect());

@@ -125,7 +125,8 @@ impl<T: Numbered> Line<T> {
     }
 
     /// How many are in memory.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.queue.len()
     }
 }
@@ -252,7 +253,10 @@ mod tests {
                     }
                 }
                 Step::Drop(nth) => {
-                    let waiting: Vec<i64> = self.journal.iter().copied().filter(|n| Some(*n) != self.in_hand).collect();
+                    let waiting: Vec<i64> = {
+                        let known = self.journal.range(..=self.announced).copied();
+                        known.filter(|n| Some(*n) != self.in_hand).collect()
+                    };
                     let reading = self.snapshot.is_some();
                     if let Some(number) = waiting.get(usize::from(nth) % waiting.len().max(1)).copied()
                         && !reading

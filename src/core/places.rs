@@ -80,10 +80,13 @@ impl Place {
 #[error("{0}")]
 pub(crate) struct NoPlace(pub(crate) String);
 
+/// A bridge instance by name.
+type Instance = (InstanceName, Arc<dyn Bridge>);
+
 /// Finds places and addresses.
 pub(crate) struct Places {
     ours: Authority,
-    bridges: RwLock<HashMap<String, (InstanceName, Arc<dyn Bridge>)>>,
+    bridges: RwLock<HashMap<String, Instance>>,
     /// Address → (instance, id), as administrators added them.
     aliases: RwLock<HashMap<String, (String, RemoteId)>>,
     written: Mutex<HashSet<String>>,
@@ -113,7 +116,7 @@ impl Places {
         self.bridges.write().insert(instance.as_str().to_owned(), (instance.clone(), bridge));
     }
 
-    pub(crate) fn bridge(&self, instance: &str) -> Option<(InstanceName, Arc<dyn Bridge>)> {
+    pub(crate) fn bridge(&self, instance: &str) -> Option<Instance> {
         self.bridges.read().get(instance).cloned()
     }
 
@@ -172,11 +175,6 @@ impl Places {
     /// The address of a local account.
     pub(crate) fn local(&self, name: &str) -> Result<Address, NoPlace> {
         Address::new::<&str>(name, &[], &self.ours).map_err(|error| NoPlace(error.to_string()))
-    }
-
-    /// The address of a bridge instance itself.
-    pub(crate) fn console(&self, instance: &InstanceName) -> Result<Address, NoPlace> {
-        Address::new("*", &[instance.as_str()], &self.ours).map_err(|error| NoPlace(error.to_string()))
     }
 
     /// Has a mapping written, if it has not been yet. Never waits.

@@ -3,7 +3,6 @@
 //! CVE-2024-32000), and nobody edits or withdraws what they cannot see.
 
 use super::body::{Body, Quote, Said};
-use super::conversation;
 use super::fanout::{conversation_of, rooms_of};
 use super::graph::Graph;
 use super::keys::stored_id;
@@ -64,11 +63,6 @@ pub(crate) fn conversations_of_room(graph: &Graph, room: &Address) -> Vec<String
         }
     }
     names
-}
-
-/// The same for two people.
-pub(crate) fn conversations_between(one: &Address, other: &Address) -> Vec<String> {
-    vec![conversation::between(one, other)]
 }
 
 /// The message that a Monster peer calls `id`: its own, or by key.

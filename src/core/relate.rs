@@ -1,13 +1,13 @@
 //! Joining and leaving (1001, 1004): how an account stands to rooms and people, and what is decided
 //! about it. Part of [`Core`]; called by `requests`, and by `speak` for rooms that are open.
 
+use super::Core;
 use super::body::{Body, Said, Scene};
 use super::conversation;
 use super::journal::Entry;
 use super::keys::{new_key, stored_id};
 use super::places::Place;
 use super::requests::{Refusal, Voice};
-use super::Core;
 use crate::store::{Lane, Relation, RelationState};
 use monster_bridge_api::Admission;
 use monster_protocol::{Address, Decision, Request, RequestBody, Response, Status};
@@ -29,24 +29,21 @@ impl Core {
     ) -> Result<Response<'static>, Refusal> {
         let (account, address) = (voice.account.as_str(), place.address().as_str());
         let known = self.store.answer(account, address, &request.message_id).await?;
-        let decision = match known.as_deref().and_then(decision_of) {
-            Some(decision) => decision,
-            None => {
-                let admission = match place {
-                    Place::Person(to) => self.ask_person(voice, to, request, pass).await?,
-                    Place::Remote(to) => self.ask_remote(voice, to, request, pass).await?,
-                    _ => self.admit(voice, place, pass).await?,
-                };
-                let decision = match admission {
-                    Admission::Accepted => Decision::Accepted,
-                    Admission::Waiting => Decision::Waiting,
-                    Admission::WrongPass => Decision::WrongPass,
-                    Admission::Refused => return Err(Refusal::bad(format!("{address} does not let you in"))),
-                };
-                self.store.remember_answer(account, address, &request.message_id, decision.as_str()).await?;
-                decision
-            }
+        if let Some(decision) = known.as_deref().and_then(decision_of) {
+            return Ok(request.answer(Status::Information).with_decision(decision));
+        }
+        let admission = match place {
+            Place::Person(to) => self.ask_person(voice, to, request, pass).await?,
+            Place::Remote(to) => self.ask_remote(voice, to, request, pass).await?,
+            _ => self.admit(voice, place, pass).await?,
         };
+        let decision = match admission {
+            Admission::Accepted => Decision::Accepted,
+            Admission::Waiting => Decision::Waiting,
+            Admission::WrongPass => Decision::WrongPass,
+            Admission::Refused => return Err(Refusal::bad(format!("{address} does not let you in"))),
+        };
+        self.store.remember_answer(account, address, &request.message_id, decision.as_str()).await?;
         Ok(request.answer(Status::Information).with_decision(decision))
     }
 

@@ -1,16 +1,16 @@
 //! Saying, editing, reacting and withdrawing (2001, 2004): what a Monster peer says at a place goes
 //! into the journal, for everybody concerned. Part of [`Core`]; called by `requests`.
 
-use super::body::{Body, Quote, Said, Scene};
+use super::body::{Body, Said, Scene};
 use super::fanout::{self, conversation_of, fan_out, rooms_of};
 use super::journal::Entry;
 use super::keys::{is_key, new_key, stored_id};
-use super::places::{Place, RemotePlace};
+use super::places::Place;
 use super::quotes::{self, Earlier};
 use super::requests::{Refusal, Voice};
 use super::{Core, conversation, metrics};
 use crate::store::{Journalled, Lane};
-use monster_bridge_api::{Admission, ContentStyle};
+use monster_bridge_api::Admission;
 use monster_protocol::{Address, Request};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,13 +50,7 @@ impl Core {
 
     /// What a 2001 means, by its optional fields. What refers to a message that is not known here
     /// (any more) is said in its own words, so that nothing gets lost.
-    async fn said(
-        &self,
-        voice: &Voice,
-        target: &Target,
-        request: &Request<'_>,
-        text: &str,
-    ) -> Result<Said, Refusal> {
+    async fn said(&self, voice: &Voice, target: &Target, request: &Request<'_>, text: &str) -> Result<Said, Refusal> {
         let ext = &request.ext;
         if let Some(id) = &ext.replaces
             && let Some(earlier) = self.earlier(voice, target, id).await?
@@ -176,13 +170,7 @@ impl Core {
         }
     }
 
-    async fn journal(
-        &self,
-        voice: &Voice,
-        target: Target,
-        request: &Request<'_>,
-        said: Said,
-    ) -> Result<(), Refusal> {
+    async fn journal(&self, voice: &Voice, target: Target, request: &Request<'_>, said: Said) -> Result<(), Refusal> {
         let by = voice.brought_by();
         let known_elsewhere = (by.is_some() || voice.claimed.is_some()) && is_key(&request.message_id);
         let key = if known_elsewhere { request.message_id.to_string() } else { new_key(&self.environment) };

@@ -13,8 +13,8 @@ const NAME: usize = 64;
 
 /// What a bridge is asked to do, with everything put into words that it cannot do there; `None` if
 /// it is left out. `reference`: the message that `said` names, as the network knows it, if it does.
-pub(crate) fn for_bridge(said: &Said, capabilities: &Capabilities, reference: Option<Reference>) -> Option<Action> {
-    let native = |support: Support| if support == Support::Full { reference.clone() } else { None };
+pub(crate) fn for_bridge(said: &Said, capabilities: &Capabilities, reference: Option<&Reference>) -> Option<Action> {
+    let native = |support: Support| reference.filter(|_| support == Support::Full).cloned();
     match said {
         Said::Send { words, reply } => {
             let mut content = content_for(words, capabilities);

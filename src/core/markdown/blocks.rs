@@ -38,12 +38,12 @@ struct Reader<'t> {
     blocks: Vec<Block>,
 }
 
-impl<'t> Reader<'t> {
+impl Reader<'_> {
     fn read(&mut self) {
         let mut at = 0;
         let mut joins = false;
         while at < self.lines.len() {
-            let (depth, line) = self.depth_of(self.lines[at]);
+            let (depth, line) = depth_of(self.lines[at]);
             if let Some((length, info)) = fence(line)
                 && (info.is_empty() || is_language(info))
                 && let Some(end) = self.closing(at, depth, length)
@@ -58,19 +58,6 @@ impl<'t> Reader<'t> {
             self.paragraph_line(depth_mark(depth), line, joins);
             (at, joins) = (at + 1, true);
         }
-    }
-
-    /// Depth of a line, also where the marks have spaces between them (`> > a`).
-    fn depth_of(&self, line: &'t str) -> (usize, &'t str) {
-        let (mut depth, mut rest) = quotation(line);
-        while depth > 0 && depth <= usize::from(u8::MAX) {
-            let (more, inner) = quotation(rest);
-            if more == 0 {
-                break;
-            }
-            (depth, rest) = (depth + more, inner);
-        }
-        (depth, rest)
     }
 
     /// The line that closes the fence of line `at`.
@@ -102,6 +89,19 @@ impl<'t> Reader<'t> {
             }
         }
     }
+}
+
+/// Depth of a line, also where the marks have spaces between them (`> > a`).
+fn depth_of(line: &str) -> (usize, &str) {
+    let (mut depth, mut rest) = quotation(line);
+    while depth > 0 && u8::try_from(depth).is_ok() {
+        let (more, inner) = quotation(rest);
+        if more == 0 {
+            break;
+        }
+        (depth, rest) = (depth + more, inner);
+    }
+    (depth, rest)
 }
 
 /// The line without exactly so many marks of quotation.

@@ -9,9 +9,8 @@ use std::collections::HashMap;
 /// The longest address that is looked for in a text, in bytes.
 const LONGEST_MENTION: usize = 512;
 /// What links may lead to.
-const SCHEMES: [&str; 14] = [
-    "http", "https", "mailto", "irc", "ircs", "xmpp", "matrix", "tel", "geo", "ws", "wss", "ftp", "sip", "magnet",
-];
+const SCHEMES: [&str; 14] =
+    ["http", "https", "mailto", "irc", "ircs", "xmpp", "matrix", "tel", "geo", "ws", "wss", "ftp", "sip", "magnet"];
 
 /// A formatting that a pair of marks gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +70,7 @@ pub(super) fn push(spans: &mut Vec<Span>, text: &str, style: &SpanStyle) {
         return;
     }
     match spans.last_mut() {
-        Some(last) if last.style == *style => last.text.push_str(text),
+        Some(last) if last.style == *style && style.mention.is_none() => last.text.push_str(text),
         _ => spans.push(Span { text: text.to_owned(), style: style.clone() }),
     }
 }
@@ -321,9 +320,9 @@ pub(super) fn leads_somewhere(target: &str) -> bool {
 
 /// The URL that a text begins with, without the punctuation behind it.
 pub(super) fn url_in(text: &str) -> Option<&str> {
-    let scheme = ["https://", "http://"].into_iter().find(|scheme| {
-        text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
-    })?;
+    let scheme = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)))?;
     let mut end = scheme.len();
     let mut tilde = false;
     let (mut round, mut square) = (0_i64, 0_i64);
@@ -415,7 +414,10 @@ fn pair(tokens: &[Token<'_>]) -> Vec<Vec<(Kind, bool)>> {
         let Token::Mark { kinds, opens, closes, .. } = token else { continue };
         let lowest = kinds.iter().map(|kind| open.iter().position(|(known, _)| known == kind)).min().flatten();
         let all_open = kinds.iter().all(|kind| open.iter().any(|(known, _)| known == kind));
-        if *closes && all_open && let Some(lowest) = lowest {
+        if *closes
+            && all_open
+            && let Some(lowest) = lowest
+        {
             // What was opened in between and not closed is literal.
             for (kind, began) in open.drain(lowest..) {
                 if kinds.contains(&kind) {

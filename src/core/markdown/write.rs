@@ -51,7 +51,7 @@ fn longest_row(text: &str) -> usize {
 fn lines_of(spans: &[Span]) -> Vec<Vec<Span>> {
     let mut lines = vec![Vec::new()];
     for span in spans {
-        let text = span.text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}'], "\n");
+        let text = span.text.replace("\r\n", "\n").replace('\r', "\n");
         for (at, part) in text.split('\n').enumerate() {
             if at > 0 {
                 lines.push(Vec::new());
@@ -174,11 +174,10 @@ impl Writer {
         let c = kind.mark().chars().next().unwrap_or('*');
         self.before(c);
         let misread = match self.out.chars().next_back() {
-            Some(GLUE) => false,
+            None | Some(GLUE) => false,
             Some(last) if last == c => true,
             Some(last) if opening => is_wordy(last),
             Some(last) => last.is_whitespace(),
-            None => false,
         };
         if misread {
             self.out.push(GLUE);
@@ -269,7 +268,9 @@ impl Writer {
         let ticks = "`".repeat(length);
         let spaced = text.starts_with(' ') && text.ends_with(' ') && !text.trim_matches(' ').is_empty();
         let pad = if spaced || text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-        self.out.push_str(&format!("{ticks}{pad}{text}{pad}{ticks}"));
+        for part in [&*ticks, pad, text, pad, &*ticks] {
+            self.out.push_str(part);
+        }
     }
 
     fn words(&mut self, text: &str, escape: bool) {
