@@ -166,6 +166,12 @@ impl Core {
         }
     }
 
+    /// The local account that the token with this SHA-256 speaks for.
+    pub async fn owner_of_token(&self, hash: [u8; 32]) -> Result<Option<Address>, crate::store::StoreError> {
+        let name = self.store.account_of_token(hash).await?;
+        Ok(name.and_then(|name| Address::new::<&str>(&name, &[], self.book.ours()).ok()))
+    }
+
     /// How the bridge instances are doing, by name; for `/readyz`, metrics and the API.
     pub fn bridges(&self) -> Vec<BridgeState> {
         self.health.all()

@@ -1,0 +1,140 @@
+//! Who can be reached over a socket that is open right now: home sockets, and the sockets between
+//! an account of another server and an address of ours, whoever opened them.
+//!
+//! Sessions enter themselves and are taken out when they end; `port` and `dialer` look here first.
+
+use super::outbox::Outbox;
+use monster_protocol::Address;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Between whom a socket is: `account` at its other end, `here` at ours. A home socket is its
+/// owner's at both.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Ends {
+    /// Who is at the other end.
+    pub account: Address,
+    /// Whose address it was opened on, or who opened it.
+    pub here: Address,
+}
+
+impl Ends {
+    /// The ends of a home socket.
+    pub(super) fn home(owner: &Address) -> Self {
+        Self { account: owner.clone(), here: owner.clone() }
+    }
+}
+
+/// One socket that reaches somebody.
+#[derive(Debug)]
+pub(super) struct Device {
+    /// What is to be written to it.
+    pub outbox: Arc<Outbox>,
+    /// Whether its reader knows the optional fields.
+    ext: AtomicBool,
+    /// Whether it left something unanswered, so that another way is tried first.
+    mute: AtomicBool,
+}
+
+impl Device {
+    /// A socket that reaches somebody.
+    pub(super) fn new(outbox: Arc<Outbox>, ext: bool) -> Self {
+        Self { outbox, ext: AtomicBool::new(ext), mute: AtomicBool::new(false) }
+    }
+
+    /// Whether its reader knows the optional fields.
+    pub(super) fn reads_ext(&self) -> bool {
+        self.ext.load(Ordering::Relaxed)
+    }
+
+    /// Its reader said that it knows the optional fields.
+    pub(super) fn set_ext(&self) {
+        self.ext.store(true, Ordering::Relaxed);
+    }
+
+    /// It left something unanswered.
+    pub(super) fn set_mute(&self) {
+        self.mute.store(true, Ordering::Relaxed);
+    }
+
+    fn is_usable(&self) -> bool {
+        !self.mute.load(Ordering::Relaxed) && !self.outbox.is_ending()
+    }
+}
+
+/// All sockets that reach somebody.
+#[derive(Debug, Default)]
+pub(super) struct Hub(Mutex<HashMap<Ends, Vec<Arc<Device>>>>);
+
+impl Hub {
+    /// Enters a socket, for as long as the entry is kept.
+    pub(super) fn enter(self: &Arc<Self>, ends: Ends, device: Arc<Device>) -> Entry {
+        self.0.lock().entry(ends.clone()).or_insert_with(|| Vec::with_capacity(1)).push(Arc::clone(&device));
+        Entry { hub: Arc::clone(self), ends, device }
+    }
+
+    /// All sockets between these ends.
+    pub(super) fn all(&self, ends: &Ends) -> Vec<Arc<Device>> {
+        self.0.lock().get(ends).cloned().unwrap_or_default()
+    }
+
+    /// The newest socket between these ends that is likely to work.
+    pub(super) fn best(&self, ends: &Ends) -> Option<Arc<Device>> {
+        self.0.lock().get(ends)?.iter().rev().find(|device| device.is_usable()).cloned()
+    }
+}
+
+/// A socket's entry; dropping it takes it out.
+#[derive(Debug)]
+pub(super) struct Entry {
+    hub: Arc<Hub>,
+    ends: Ends,
+    device: Arc<Device>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut sockets = self.hub.0.lock();
+        if let Some(devices) = sockets.get_mut(&self.ends) {
+            devices.retain(|device| !Arc::ptr_eq(device, &self.device));
+            if devices.is_empty() {
+                sockets.remove(&self.ends);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+    fn device() -> Arc<Device> {
+        Arc::new(Device::new(Arc::default(), false))
+    }
+
+    #[test]
+    fn a_socket_is_found_while_it_is_entered_and_works() {
+        let hub = Arc::new(Hub::default());
+        let ends = Ends::home(&"@alice:gw".parse().unwrap());
+        let (old, new) = (device(), device());
+        let _old = hub.enter(ends.clone(), Arc::clone(&old));
+        let entry = hub.enter(ends.clone(), Arc::clone(&new));
+        assert!(Arc::ptr_eq(&hub.best(&ends).unwrap(), &new));
+        new.outbox.close(CloseCode::Normal, "idle");
+        assert!(Arc::ptr_eq(&hub.best(&ends).unwrap(), &old));
+        old.set_mute();
+        assert!(hub.best(&ends).is_none());
+        drop(entry);
+        assert_eq!(hub.all(&ends).len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_sockets_that_ended() {
+        let hub = Arc::new(Hub::default());
+        drop(hub.enter(Ends::home(&"@alice:gw".parse().unwrap()), device()));
+        assert!(hub.0.lock().is_empty());
+    }
+}

@@ -1,0 +1,233 @@
+//! Finding out who opened a socket: the check URL of `contract.md` "Who is speaking", with every
+//! guard that stands there.
+//!
+//! Whoever names a check URL chooses what this machine fetches and whom it believes. So: the host
+//! and port must be those of the account that is vouched for, the address connected to must not be
+//! private, there is no redirect, 3 s and 64 KiB are enough, and nobody vouches for an account of
+//! this gateway. Called by `session`; our own side of it is `vouch`.
+
+use super::outbound::{ConnectError, Outbound, Target};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use monster_protocol::{Address, Authority};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
+
+/// How long the answer may take, from the first look-up of the host.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// How long it may take until there is a place to ask.
+const PLACE_WITHIN: Duration = Duration::from_secs(10);
+/// The longest answer, in bytes.
+const LONGEST_ANSWER: usize = 64 << 10;
+/// The longest check URL, in bytes.
+const LONGEST_URL: usize = 2048;
+/// The longest nickname that is taken over, in characters.
+const LONGEST_NICKNAME: usize = 64;
+/// How many check URLs are asked at a time.
+const AT_A_TIME: usize = 256;
+/// The most of an HTTP head that is read.
+const LONGEST_HEAD: usize = 16 << 10;
+
+/// Who opened the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identified {
+    /// The account.
+    pub account: Address,
+    /// What people call it, where it was said.
+    pub nickname: Option<String>,
+}
+
+/// Who opened the socket could not be found out. For the person who opened it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum IdentityError {
+    /// The check URL cannot be one.
+    #[error("the check URL {0}")]
+    Url(&'static str),
+    /// The gateway insists on TLS.
+    #[error("the check URL must be https here")]
+    NotSecure,
+    /// Nothing was connected to.
+    #[error("the check URL cannot be asked: {0}")]
+    Connect(#[from] ConnectError),
+    /// The other server did not answer as HTTP has it.
+    #[error("the check URL did not answer: {0}")]
+    Http(String),
+    /// It took too long.
+    #[error("the check URL did not answer within 3 seconds")]
+    TooSlow,
+    /// The answer was too long.
+    #[error("the check URL answered more than 64 KiB")]
+    TooLong,
+    /// A redirect.
+    #[error("the check URL answered with a redirect, which is not followed")]
+    Redirect,
+    /// Another status than 200.
+    #[error("the check URL answered with status {0}: the token may have been used or have ended")]
+    Status(u16),
+    /// The answer does not say who it is.
+    #[error("the check URL's answer does not name an account: {0}")]
+    Answer(String),
+    /// The account lives on another server than the one that vouched for it.
+    #[error("the server at {vouching} cannot vouch for {account}, which is of another server")]
+    OtherServer {
+        /// Whom it vouched for.
+        account: Address,
+        /// Who vouched.
+        vouching: String,
+    },
+    /// The account is one of this gateway.
+    #[error("{0} is an account of this server, and speaks with its token on its own URL only")]
+    Ours(Address),
+    /// Too many ask at the same time.
+    #[error("too many sockets from your address are being identified; try again in a moment")]
+    Busy,
+}
+
+impl IdentityError {
+    /// A word for the figures.
+    pub(super) fn outcome(&self) -> &'static str {
+        match self {
+            Self::Url(_) | Self::NotSecure => "bad_url",
+            Self::Connect(ConnectError::Private { .. }) => "private",
+            Self::Connect(_) | Self::Http(_) => "unreachable",
+            Self::TooSlow => "slow",
+            Self::TooLong => "huge",
+            Self::Redirect => "redirect",
+            Self::Status(_) => "refused",
+            Self::Answer(_) => "bad_answer",
+            Self::OtherServer { .. } | Self::Ours(_) => "impostor",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// What a check URL answers. Further fields are of no concern.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    account: std::borrow::Cow<'a, str>,
+    #[serde(default)]
+    nickname: Option<String>,
+}
+
+/// Asks check URLs.
+pub(super) struct Identifier {
+    outbound: Arc<Outbound>,
+    ours: Authority,
+    require_tls: bool,
+    places: Semaphore,
+}
+
+impl Identifier {
+    /// Asks through `outbound`. Accounts of `ours` cannot be vouched for.
+    pub(super) fn new(outbound: Arc<Outbound>, ours: Authority, require_tls: bool) -> Self {
+        Self { outbound, ours, require_tls, places: Semaphore::new(AT_A_TIME) }
+    }
+
+    /// Finds out whom `check_url` vouches for. `of_origin` has the places of the socket's origin.
+    pub(super) async fn identify(&self, check_url: &str, of_origin: &Semaphore) -> Result<Identified, IdentityError> {
+        let url = self.read_url(check_url)?;
+        let places = async { (of_origin.acquire().await, self.places.acquire().await) };
+        let (Ok(_one), Ok(_all)) = tokio::time::timeout(PLACE_WITHIN, places).await.map_err(|_| IdentityError::Busy)?
+        else {
+            return Err(IdentityError::Busy);
+        };
+        let body =
+            tokio::time::timeout(ANSWER_WITHIN, self.fetch(&url)).await.map_err(|_| IdentityError::TooSlow)??;
+        self.judge(&url, &body)
+    }
+
+    fn read_url(&self, text: &str) -> Result<Url, IdentityError> {
+        if text.len() > LONGEST_URL {
+            return Err(IdentityError::Url("is too long"));
+        }
+        let url = Url::parse(text).map_err(|_| IdentityError::Url("is no URL"))?;
+        match url.scheme() {
+            "http" if self.require_tls => return Err(IdentityError::NotSecure),
+            "http" | "https" => {}
+            _ => return Err(IdentityError::Url("must be http or https")),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(IdentityError::Url("must not hold a user name or password"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(IdentityError::Url("names no host"));
+        }
+        Ok(url)
+    }
+
+    /// One plain GET.
+    async fn fetch(&self, url: &Url) -> Result<Bytes, IdentityError> {
+        let http = |error: hyper::Error| IdentityError::Http(error.to_string());
+        let connection = self.outbound.connect(&target_of(url)).await?;
+        let (mut sender, driving) = hyper::client::conn::http1::Builder::new()
+            .max_buf_size(LONGEST_HEAD)
+            .handshake(TokioIo::new(connection))
+            .await
+            .map_err(http)?;
+        let _driven = AbortOnDropHandle::new(tokio::spawn(driving));
+        let answer = sender.send_request(get(url)?).await.map_err(http)?;
+        match answer.status() {
+            StatusCode::OK => {}
+            status if status.is_redirection() => return Err(IdentityError::Redirect),
+            status => return Err(IdentityError::Status(status.as_u16())),
+        }
+        match Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(IdentityError::TooLong),
+            Err(error) => Err(IdentityError::Http(error.to_string())),
+        }
+    }
+
+    /// Whether the server of `url` can vouch for whom its answer names.
+    fn judge(&self, url: &Url, body: &[u8]) -> Result<Identified, IdentityError> {
+        let answer: Answer<'_> =
+            serde_json::from_slice(body).map_err(|error| IdentityError::Answer(error.to_string()))?;
+        let account =
+            Address::parse_lenient(&answer.account).map_err(|error| IdentityError::Answer(error.to_string()))?;
+        let tls = url.scheme() == "https";
+        if *account.authority() == self.ours || same_server(account.authority(), &self.ours, tls) {
+            return Err(IdentityError::Ours(account));
+        }
+        let vouching = authority_of(url).ok_or(IdentityError::Url("names a host that no account can have"))?;
+        if !same_server(account.authority(), &vouching, tls) {
+            return Err(IdentityError::OtherServer { account, vouching: vouching.to_string() });
+        }
+        let nickname = answer.nickname.map(|name| name.chars().take(LONGEST_NICKNAME).collect::<String>());
+        Ok(Identified { account, nickname: nickname.filter(|name| !name.trim().is_empty()) })
+    }
+}
+
+/// Whether two authorities are one host and port, by the default port of the scheme.
+fn same_server(one: &Authority, other: &Authority, tls: bool) -> bool {
+    one.host() == other.host() && one.port_or_default(tls) == other.port_or_default(tls)
+}
+
+fn authority_of(url: &Url) -> Option<Authority> {
+    Authority::new(url.host_str()?, url.port()).ok()
+}
+
+fn target_of(url: &Url) -> Target {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Target { host: bare.to_owned(), port: url.port_or_known_default().unwrap_or(80), tls: url.scheme() == "https" }
+}
+
+fn get(url: &Url) -> Result<Request<Empty<Bytes>>, IdentityError> {
+    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    Request::get(path)
+        .header(HOST, host)
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, concat!("monster-gateway/", env!("CARGO_PKG_VERSION")))
+        .header(CONNECTION, "close")
+        .body(Empty::new())
+        .map_err(|_| IdentityError::Url("cannot be asked"))
+}

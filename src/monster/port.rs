@@ -1,0 +1,186 @@
+//! The Monster side as the core's lanes see it: delivering one message to one account, and asking an
+//! account of another server (`contract.md` "Delivery to a Monster account, in this order").
+
+use super::MonsterSide;
+use super::dialer::DialError;
+use super::hub::{Device, Ends};
+use super::render::{Reader, frame};
+use crate::core::{MonsterPort, Outgoing};
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use monster_bridge_api::{DeliveryError, RequestError};
+use monster_protocol::{Address, Request, Response, Status};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// A local account with nobody online is tried again as soon as somebody is; this long after is only
+/// in case that is missed.
+const NOBODY_ONLINE: Duration = Duration::from_mins(30);
+/// How long an account of another server may take to answer a question.
+const ASK_WITHIN: Duration = Duration::from_secs(9);
+
+/// What the core calls.
+pub struct Port(Arc<MonsterSide>);
+
+/// How one socket took a frame.
+enum Taken {
+    Answered(Response<'static>),
+    /// The socket ended first.
+    Ended,
+    /// No answer came in time.
+    Silent,
+}
+
+impl Port {
+    /// The port of a Monster side.
+    pub fn new(side: Arc<MonsterSide>) -> Self {
+        Self(side)
+    }
+
+    async fn push(&self, device: &Device, id: &str, frame: Utf8Bytes, within: Duration) -> Taken {
+        self.0.figures.pushed();
+        match tokio::time::timeout(within, device.outbox.ask(id, frame)).await {
+            Ok(Ok(response)) => Taken::Answered(response),
+            Ok(Err(_)) => Taken::Ended,
+            Err(_) => Taken::Silent,
+        }
+    }
+
+    /// Pushes to every device; done when one of them has taken it.
+    async fn deliver_home(&self, to: &Address, message: &Outgoing) -> Result<(), DeliveryError> {
+        let devices = self.0.hub.all(&Ends::home(to));
+        if devices.is_empty() {
+            let why = format!("{to} is not online");
+            return Err(DeliveryError::Transient { why, retry_after: Some(NOBODY_ONLINE) });
+        }
+        let within = self.0.options.patience.answer;
+        let mut pushes: FuturesUnordered<_> = devices
+            .iter()
+            .map(|device| {
+                let frame = frame(message, to, Reader::Home { ext: device.reads_ext() });
+                self.push(device, &message.key, frame, within)
+            })
+            .collect();
+        // Only if every device refuses it is it refused.
+        let (mut refused, mut left) = (None, 0);
+        while let Some(taken) = pushes.next().await {
+            match taken {
+                Taken::Answered(response) if response.status.is_success() => return Ok(()),
+                Taken::Answered(response) if response.status == Status::BadRequest => refused = Some(response),
+                Taken::Answered(_) | Taken::Ended | Taken::Silent => left += 1,
+            }
+        }
+        match refused {
+            Some(response) if left == 0 => Err(DeliveryError::permanent(words(to, &response))),
+            _ => Err(DeliveryError::transient(format!("no device of {to} has taken it yet"))),
+        }
+    }
+
+    /// Pushes over the socket that is open, or a new one, and gives the answer.
+    async fn deliver_remote(
+        &self,
+        to: &Address,
+        via: &Address,
+        message: &Outgoing,
+    ) -> Result<Response<'static>, DeliveryError> {
+        let ends = Ends { account: to.clone(), here: via.clone() };
+        // A socket that was open may turn out to be dead: then another is tried at once.
+        for last in [false, true] {
+            let device = if let Some(device) = self.0.hub.best(&ends) {
+                device
+            } else {
+                let nickname = if message.author == *via { message.author_name.clone() } else { via.name().into() };
+                self.0.dialer.reach(&self.0, to, via, &nickname).await.map_err(|error| undialled(&error))?
+            };
+            let frame = frame(message, to, Reader::Peer { ext: device.reads_ext() });
+            match self.push(&device, &message.key, frame, self.0.options.patience.answer).await {
+                Taken::Answered(response) => return Ok(response),
+                Taken::Silent => {
+                    // Not read there: the next try dials.
+                    device.set_mute();
+                    return Err(DeliveryError::transient(format!("{to} did not answer in time")));
+                }
+                Taken::Ended if !last => {}
+                Taken::Ended => break,
+            }
+        }
+        Err(DeliveryError::transient(format!("the socket to {to} ended before the answer")))
+    }
+}
+
+fn undialled(error: &DialError) -> DeliveryError {
+    let why = error.to_string();
+    match error {
+        DialError::Gone(_) => DeliveryError::permanent(why),
+        DialError::Pausing { left, .. } => DeliveryError::Transient { why, retry_after: Some(*left) },
+        _ => DeliveryError::transient(why),
+    }
+}
+
+/// What an account said about a failure, for the sender. Somebody else's text: cut short.
+fn words(to: &Address, response: &Response<'_>) -> String {
+    let said: String = response.error.as_deref().unwrap_or("it gives no reason").chars().take(300).collect();
+    format!("{to} does not take it: {said}")
+}
+
+#[async_trait]
+impl MonsterPort for Port {
+    async fn deliver(&self, to: &Address, via: &Address, message: &Arc<Outgoing>) -> Result<(), DeliveryError> {
+        let ours = &self.0.options.ours;
+        if to.authority() == ours {
+            return self.deliver_home(to, message).await;
+        }
+        let mut response = self.deliver_remote(to, via, message).await?;
+        let mut asked = to;
+        let moved = response.location.take();
+        if response.status == Status::Elsewhere
+            && let Some(location) = &moved
+            && location != to
+            && location.authority() != ours
+        {
+            asked = location;
+            response = self.deliver_remote(location, via, message).await?;
+        }
+        match response.status {
+            Status::Information | Status::Accepted => Ok(()),
+            Status::BadRequest => Err(DeliveryError::permanent(words(asked, &response))),
+            Status::Elsewhere => {
+                let at = moved.map_or_else(|| "elsewhere".to_owned(), |location| format!("at {location}"));
+                Err(DeliveryError::permanent(format!("{to} lives {at} now; write there")))
+            }
+            Status::Unavailable => Err(DeliveryError::transient(words(asked, &response))),
+        }
+    }
+
+    async fn ask(
+        &self,
+        to: &Address,
+        via: &Address,
+        request: Request<'static>,
+    ) -> Result<Response<'static>, RequestError> {
+        if to.authority() == &self.0.options.ours {
+            return Err(RequestError::Refused(format!("{to} is an account of this server")));
+        }
+        let asking = async {
+            let ends = Ends { account: to.clone(), here: via.clone() };
+            let device = if let Some(device) = self.0.hub.best(&ends) {
+                device
+            } else {
+                let reached = self.0.dialer.reach(&self.0, to, via, &via.name()).await;
+                reached.map_err(|error| RequestError::Unavailable(error.to_string()))?
+            };
+            match self.push(&device, &request.message_id, request.to_json().into(), ASK_WITHIN).await {
+                Taken::Answered(response) => Ok(response),
+                Taken::Ended => Err(RequestError::Unavailable(format!("the socket to {to} ended before the answer"))),
+                Taken::Silent => {
+                    device.set_mute();
+                    Err(RequestError::Unavailable(format!("{to} did not answer in time")))
+                }
+            }
+        };
+        let late = |_| RequestError::Unavailable(format!("{to} did not answer in time"));
+        tokio::time::timeout(ASK_WITHIN, asking).await.map_err(late)?
+    }
+}

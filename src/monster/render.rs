@@ -1,0 +1,101 @@
+//! A message of the core → the frame that tells an account of it (`contract.md` "Frames"). Called by
+//! `port`.
+//!
+//! A reader that said so gets the optional fields; to any other, the core has put everything into
+//! words. A home socket is also told whom a frame is from and for, whatever its client reads: it
+//! could not tell otherwise.
+
+use crate::core::{Act, Outgoing};
+use monster_protocol::{Address, Ext, Request, RequestBody};
+use std::borrow::Cow;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
+
+/// Who reads a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A device of a local account.
+    Home {
+        /// It reads the optional fields.
+        ext: bool,
+    },
+    /// The server of an account elsewhere, told by one address of ours.
+    Peer {
+        /// It reads the optional fields.
+        ext: bool,
+    },
+}
+
+/// The frame by which `to` is told of the message.
+pub(super) fn frame(message: &Outgoing, to: &Address, reader: Reader) -> Utf8Bytes {
+    let (Reader::Home { ext } | Reader::Peer { ext }) = reader;
+    let make = || Bytes::from(request(message, to, reader).to_json());
+    // What is said in a group reads the same for many; the rest is for one.
+    let shared = message.group.is_some() && reader != Reader::Home { ext: false };
+    let bytes = if shared { message.frame(ext, make) } else { make() };
+    Utf8Bytes::try_from(bytes).unwrap_or_default()
+}
+
+fn request<'a>(message: &'a Outgoing, to: &Address, reader: Reader) -> Request<'a> {
+    match reader {
+        Reader::Home { ext: true } | Reader::Peer { ext: true } => with_fields(message, to, reader),
+        Reader::Home { ext: false } => {
+            Request { ext: who(message, to), ..Request::new(message.key.as_str(), in_words(message)) }
+        }
+        Reader::Peer { ext: false } => Request::new(message.key.as_str(), in_words(message)),
+    }
+}
+
+/// Who says it, to whom, and when.
+fn who<'a>(message: &'a Outgoing, to: &Address) -> Ext<'a> {
+    Ext {
+        from: Some(message.author.clone()),
+        to: Some(message.group.clone().unwrap_or_else(|| to.clone())),
+        nickname: Some(Cow::Borrowed(&message.author_name)),
+        time: u64::try_from(message.at).ok(),
+        ..Ext::default()
+    }
+}
+
+fn with_fields<'a>(message: &'a Outgoing, to: &Address, reader: Reader) -> Request<'a> {
+    let mut ext = who(message, to);
+    if message.group.is_none() && matches!(reader, Reader::Peer { .. }) {
+        // It is said by the connection's own account.
+        ext.from = None;
+    }
+    let body = match &message.act {
+        Act::Say { text, reply_to } => {
+            ext.reply_to = reply_to.as_deref().map(Cow::Borrowed);
+            said(text)
+        }
+        Act::Edit { replaces, text } => {
+            ext.replaces = Some(Cow::Borrowed(replaces));
+            said(text)
+        }
+        Act::React { reply_to, emoji } => {
+            ext.reply_to = Some(Cow::Borrowed(reply_to));
+            ext.reaction = Some(Cow::Borrowed(emoji));
+            said(emoji)
+        }
+        act => plain(act),
+    };
+    Request { ext, ..Request::new(message.key.as_str(), body) }
+}
+
+fn in_words(message: &Outgoing) -> RequestBody<'_> {
+    message.words.as_deref().map_or_else(|| plain(&message.act), said)
+}
+
+/// What every peer knows.
+fn plain(act: &Act) -> RequestBody<'_> {
+    match act {
+        Act::Say { text, .. } | Act::Edit { text, .. } => said(text),
+        Act::React { emoji, .. } => said(emoji),
+        Act::Recall { target } => RequestBody::Recall { target: Cow::Borrowed(target) },
+        Act::Ask { pass } => RequestBody::Join { pass: pass.as_deref().map(Cow::Borrowed) },
+        Act::Close => RequestBody::Leave,
+    }
+}
+
+fn said(text: &str) -> RequestBody<'_> {
+    RequestBody::Text { text: Cow::Borrowed(text) }
+}
