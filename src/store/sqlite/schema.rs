@@ -111,6 +111,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     conn.pragma_update(None, "synchronous", "FULL").map_err(&sql)?;
     conn.pragma_update(None, "cache_size", -32_768).map_err(&sql)?;
     conn.pragma_update(None, "journal_size_limit", 67_108_864).map_err(&sql)?;
+    conn.pragma_update(None, "wal_autocheckpoint", 10_000).map_err(&sql)?;
     if found < VERSION {
         migrate(&mut conn, path)?;
     }

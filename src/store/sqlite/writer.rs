@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// A transaction holds at most so many operations,
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// and takes in no more after so long.
-const BATCH_TIME: Duration = Duration::from_millis(2);
+const BATCH_TIME: Duration = Duration::from_millis(4);
 /// So many operations wait before callers have to.
 pub(super) const QUEUE: usize = 4096;
 
