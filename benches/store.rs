@@ -6,6 +6,8 @@
 //! the whole process. Not a criterion benchmark: what matters is the rate of many callers together.
 //! The files go where `TMPDIR` says; take a real disk.
 
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a driver for a person at a terminal")]
+
 use monster_gateway::store::sqlite::SqliteStore;
 use monster_gateway::store::{CommitHook, Committed, Incoming, Lane, NewMessage, Store};
 use std::collections::HashMap;
@@ -19,7 +21,6 @@ const BODY: usize = 500;
 const WARM_UP: Duration = Duration::from_secs(1);
 const MEASURED: Duration = Duration::from_secs(5);
 
-#[expect(clippy::print_stdout, reason = "the result is for a person at a terminal")]
 fn main() {
     println!("store: accept + done, {BODY} bytes, synchronous=FULL, {MEASURED:?} each");
     println!("{:>8} {:>12} {:>14} {:>10} {:>10}", "callers", "messages/s", "cpu µs/message", "p50 ms", "p99 ms");

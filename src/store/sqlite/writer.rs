@@ -131,7 +131,7 @@ pub(super) fn run(conn: &Connection, shared: Arc<Shared>, mut orders: mpsc::Rece
         }
     }
     drop(writing);
-    if let Err(error) = conn.pragma_query(None, "wal_checkpoint(TRUNCATE)", |_| Ok(())) {
+    if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         tracing::debug!(%error, "the write-ahead log stays for the next start");
     }
     for answer in closing {
