@@ -270,7 +270,7 @@ impl Dialer {
             ext
         } else {
             let id = format!("{EXTENSIONS_TITLE}-{:016x}", rand::rng().random::<u64>());
-            side.figures.pushed();
+            side.figures.pushed("1000");
             let asked = device.outbox.ask(&id, Request::new(id.as_str(), RequestBody::Info).to_json().into());
             // Who does not answer is asked again with the next socket.
             let Ok(Ok(answer)) = tokio::time::timeout(EXTENSIONS_WITHIN, asked).await else { return };

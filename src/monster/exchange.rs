@@ -1,11 +1,12 @@
 //! What goes on over one socket: which frames come, who they are from, whom they are for, and the
-//! answers, in order.
+//! answers.
 //!
-//! Requests are handed to the core in the order in which they came, and up to [`IN_FLIGHT`] of them
-//! are answered at the same time: what waits for the disk waits together. The session of the socket
-//! drives this and does the I/O.
+//! Up to [`IN_FLIGHT`] requests are answered at the same time, so that what waits for the disk waits
+//! together and nobody's slow network holds up another's; in which order those to one address are
+//! carried out is `course`'s. The session of the socket drives this and does the I/O.
 
 use super::MonsterSide;
+use super::course::Courses;
 use super::figures::{self, Kind};
 use super::hub::{Device, Ends, Entry};
 use super::identity::{Identified, IdentityError};
@@ -14,7 +15,7 @@ use super::outbox::Outbox;
 use crate::core::{Peer, Side, Speaker};
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, ready};
-use futures_util::stream::FuturesOrdered;
+use futures_util::stream::FuturesUnordered;
 use monster_protocol::{Address, Frame, FrameError, Request, RequestBody, Response, Status};
 use std::fmt;
 use std::sync::Arc;
@@ -64,7 +65,8 @@ pub(super) struct Exchange {
     entry: Option<Entry>,
     origin: Option<Entered>,
     bucket: Option<Arc<Bucket>>,
-    answers: FuturesOrdered<BoxFuture<'static, Response<'static>>>,
+    courses: Courses,
+    answers: FuturesUnordered<BoxFuture<'static, Response<'static>>>,
 }
 
 impl Exchange {
@@ -78,8 +80,8 @@ impl Exchange {
         origin: Option<Entered>,
     ) -> Self {
         side.figures.opened(kind);
-        let answers = FuturesOrdered::new();
-        Self { side, kind, here, speaking, device, entry: None, origin, bucket: None, answers }
+        let (courses, answers) = (Courses::default(), FuturesUnordered::new());
+        Self { side, kind, here, speaking, device, entry: None, origin, bucket: None, courses, answers }
     }
 
     /// What is to be written to the socket.
@@ -172,6 +174,7 @@ impl Exchange {
             }
             Ok(Frame::Response(response)) => {
                 let response = response.into_owned();
+                self.side.figures.answered();
                 let id = response.message_id.clone();
                 self.device.outbox.answered(&id, response)
             }
@@ -209,11 +212,17 @@ impl Exchange {
             _ => self.here.clone(),
         };
         let core = Arc::clone(&self.side.core);
-        self.answers.push_back(Box::pin(async move { core.request(&peer, &to, request).await }));
+        let turn = self.courses.turn(&to, &request);
+        self.answers.push(Box::pin(async move {
+            turn.come().await;
+            let answer = core.request(&peer, &to, request).await;
+            turn.pass(answer.status);
+            answer
+        }));
     }
 
     fn answer(&mut self, response: Response<'static>) {
-        self.answers.push_back(Box::pin(ready(response)));
+        self.answers.push(Box::pin(ready(response)));
     }
 
     /// The next answer, as it is written.

@@ -1,5 +1,4 @@
-//! What the Monster side counts. The names are those of `docs/operations.md`; each counter is looked
-//! up once, as frames are many.
+//! What the Monster side counts, for Prometheus. Each counter is looked up once, as frames are many.
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use monster_protocol::{RequestBody, Status};
@@ -24,31 +23,33 @@ pub(super) struct Figures {
     sockets: [Gauge; 4],
     requests: [Counter; CODES.len()],
     answers: [Counter; 5],
+    pushes: [Counter; CODES.len()],
+    answered: Counter,
     malformed: Counter,
-    pushed: Counter,
     slowed: Counter,
 }
 
 impl Figures {
     /// Looks the counters up; after the program has set up its exporter.
     pub(super) fn new() -> Self {
-        describe_gauge!("monster_gateway_sockets", "open WebSockets by kind");
-        describe_counter!("monster_gateway_requests_total", "requests received on WebSockets by code");
-        describe_counter!("monster_gateway_answers_total", "answers given on WebSockets by status code");
-        describe_counter!("monster_gateway_malformed_frames_total", "received messages that were no valid frame");
-        describe_counter!("monster_gateway_pushes_total", "requests sent on WebSockets, home sockets and peers");
-        describe_counter!("monster_gateway_slowed_total", "times a socket was read later because of its rate");
-        describe_counter!("monster_gateway_identifications_total", "check URLs asked, by outcome");
-        describe_counter!("monster_gateway_dials_total", "connection attempts to other servers, by outcome");
-        let statuses = ["100", "200", "300", "400", "500"];
+        describe_gauge!("gateway_sockets", "open WebSockets by kind");
+        describe_counter!(
+            "gateway_frames_total",
+            "frames on WebSockets by direction and what they are: a request's code, `answer` with its status, or `malformed`"
+        );
+        describe_counter!("gateway_sockets_slowed_total", "times a socket was read later because of its rate");
+        describe_counter!("gateway_identifications_total", "check URLs asked, by outcome");
+        describe_counter!("gateway_dials_total", "attempts to open a socket to another server, by outcome");
+        let answer = |direction, status| counter!("gateway_frames_total", "direction" => direction, "code" => "answer", "status" => status);
+        let request = |direction, code| counter!("gateway_frames_total", "direction" => direction, "code" => code);
         Self {
-            sockets: ["home", "peer", "anonymous", "dialled"]
-                .map(|kind| gauge!("monster_gateway_sockets", "kind" => kind)),
-            requests: CODES.map(|code| counter!("monster_gateway_requests_total", "code" => code)),
-            answers: statuses.map(|status| counter!("monster_gateway_answers_total", "status" => status)),
-            malformed: counter!("monster_gateway_malformed_frames_total"),
-            pushed: counter!("monster_gateway_pushes_total"),
-            slowed: counter!("monster_gateway_slowed_total"),
+            sockets: ["home", "peer", "anonymous", "dialled"].map(|kind| gauge!("gateway_sockets", "kind" => kind)),
+            requests: CODES.map(|code| request("in", code)),
+            answers: ["100", "200", "300", "400", "500"].map(|status| answer("out", status)),
+            pushes: CODES.map(|code| request("out", code)),
+            answered: request("in", "answer"),
+            malformed: request("in", "malformed"),
+            slowed: counter!("gateway_sockets_slowed_total"),
         }
     }
 
@@ -64,9 +65,7 @@ impl Figures {
 
     /// A request came.
     pub(super) fn request(&self, body: &RequestBody<'_>) {
-        if let Some(at) = CODES.iter().position(|code| *code == body.code()) {
-            self.requests[at].increment(1);
-        }
+        count(&self.requests, body.code());
     }
 
     /// A request was answered.
@@ -81,14 +80,19 @@ impl Figures {
         self.answers[at].increment(1);
     }
 
+    /// A request of ours was put on its way.
+    pub(super) fn pushed(&self, code: &str) {
+        count(&self.pushes, code);
+    }
+
+    /// An answer came.
+    pub(super) fn answered(&self) {
+        self.answered.increment(1);
+    }
+
     /// Something came that was no frame.
     pub(super) fn malformed(&self) {
         self.malformed.increment(1);
-    }
-
-    /// A request was sent.
-    pub(super) fn pushed(&self) {
-        self.pushed.increment(1);
     }
 
     /// A socket is read later because of its rate.
@@ -97,12 +101,18 @@ impl Figures {
     }
 }
 
+fn count(counters: &[Counter; CODES.len()], code: &str) {
+    if let Some(at) = CODES.iter().position(|known| *known == code) {
+        counters[at].increment(1);
+    }
+}
+
 /// A check URL was asked.
 pub(super) fn identified(outcome: &'static str) {
-    counter!("monster_gateway_identifications_total", "outcome" => outcome).increment(1);
+    counter!("gateway_identifications_total", "outcome" => outcome).increment(1);
 }
 
 /// An attempt to open a socket ended.
 pub(super) fn dialled(outcome: &'static str) {
-    counter!("monster_gateway_dials_total", "outcome" => outcome).increment(1);
+    counter!("gateway_dials_total", "outcome" => outcome).increment(1);
 }

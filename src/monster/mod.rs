@@ -2,14 +2,15 @@
 //!
 //! - in: `upgrade` accepts a socket, `identity` finds out who opened it, `guard` and `outbound` keep
 //!   that from being misused, `limits` from being overdone
-//! - over: `session` runs one socket, `exchange` knows what its frames mean, `outbox` is what waits
-//!   for it, `hub` knows who can be reached
+//! - over: `session` runs one socket, `exchange` knows what its frames mean, `course` in which order,
+//!   `outbox` is what waits for it, `hub` knows who can be reached
 //! - out: `port` delivers for the core's lanes, `render` writes the frames, `dialer` opens sockets,
 //!   `vouch` has the tokens by which others find out that it is us
 //!
 //! Knows `core` and `protocol`. Called by `http`, which mounts [`accounts`] and serves
 //! [`MonsterSide::redeem`], and by `app`, which wires it.
 
+mod course;
 mod dialer;
 mod exchange;
 mod figures;

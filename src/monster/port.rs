@@ -4,7 +4,7 @@
 use super::MonsterSide;
 use super::dialer::DialError;
 use super::hub::{Device, Ends};
-use super::render::{Reader, frame};
+use super::render::{Reader, code, frame};
 use crate::core::{MonsterPort, Outgoing};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
@@ -40,7 +40,6 @@ impl Port {
     }
 
     async fn push(&self, device: &Device, id: &str, frame: Utf8Bytes, within: Duration) -> Taken {
-        self.0.figures.pushed();
         match tokio::time::timeout(within, device.outbox.ask(id, frame)).await {
             Ok(Ok(response)) => Taken::Answered(response),
             Ok(Err(_)) => Taken::Ended,
@@ -60,6 +59,7 @@ impl Port {
             .iter()
             .map(|device| {
                 let frame = frame(message, to, Reader::Home { ext: device.reads_ext() });
+                self.0.figures.pushed(code(message));
                 self.push(device, &message.key, frame, within)
             })
             .collect();
@@ -95,6 +95,7 @@ impl Port {
                 self.0.dialer.reach(&self.0, to, via, &nickname).await.map_err(|error| undialled(&error))?
             };
             let frame = frame(message, to, Reader::Peer { ext: device.reads_ext() });
+            self.0.figures.pushed(code(message));
             match self.push(&device, &message.key, frame, self.0.options.patience.answer).await {
                 Taken::Answered(response) => return Ok(response),
                 Taken::Silent => {
@@ -171,6 +172,7 @@ impl MonsterPort for Port {
                 let reached = self.0.dialer.reach(&self.0, to, via, &via.name()).await;
                 reached.map_err(|error| RequestError::Unavailable(error.to_string()))?
             };
+            self.0.figures.pushed(request.body.code());
             match self.push(&device, &request.message_id, request.to_json().into(), ASK_WITHIN).await {
                 Taken::Answered(response) => Ok(response),
                 Taken::Ended => Err(RequestError::Unavailable(format!("the socket to {to} ended before the answer"))),

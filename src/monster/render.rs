@@ -25,6 +25,11 @@ pub(super) enum Reader {
     },
 }
 
+/// The code of the frame by which everybody who reads the optional fields is told of the message.
+pub(super) fn code(message: &Outgoing) -> &'static str {
+    plain(&message.act).code()
+}
+
 /// The frame by which `to` is told of the message.
 pub(super) fn frame(message: &Outgoing, to: &Address, reader: Reader) -> Utf8Bytes {
     let (Reader::Home { ext } | Reader::Peer { ext }) = reader;
