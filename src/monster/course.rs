@@ -52,7 +52,8 @@ impl Courses {
             return Turn { after: None, next: None, flowing: Arc::default(), is_message: false };
         }
         if self.0.len() >= LOOK_THROUGH_AT {
-            self.0.retain(|_, course| course.last.as_ref().is_some_and(|last| last.peek().is_none()));
+            let is_under_way = |last: &Done| last.clone().now_or_never().is_none();
+            self.0.retain(|_, course| course.last.as_ref().is_some_and(is_under_way));
         }
         let course = self.0.entry(to.clone()).or_default();
         let is_message = matches!(request.body, RequestBody::Text { .. });
