@@ -27,6 +27,16 @@ pub struct Piece {
     pub concat: bool,
 }
 
+impl Unit {
+    /// How many lines people see.
+    pub fn line_count(&self) -> usize {
+        match self {
+            Self::Line(_) => 1,
+            Self::Multiline(pieces) => pieces.len(),
+        }
+    }
+}
+
 /// The least room a line is cut to, whatever the prefix leaves.
 const LEAST_ROOM: usize = 16;
 /// The most bytes that closing the formatting at a cut takes.
@@ -122,9 +132,9 @@ fn cut_line(line: &str, room: usize, whole: bool) -> Vec<Piece> {
         bare: 0,
         state: State::default(),
     };
-    let mut words = line.split(' ').peekable();
+    let words = line.split(' ').peekable();
     let mut first = true;
-    while let Some(word) = words.next() {
+    for word in words {
         if !std::mem::take(&mut first) {
             cutter.space();
         }
@@ -247,14 +257,13 @@ mod tests {
         let mut out = String::new();
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            match code_at(rest) {
-                Some((_, length)) => rest = &rest[length..],
-                None => {
-                    if !first.is_whitespace() && !first.is_control() {
-                        out.push(first);
-                    }
-                    rest = &rest[first.len_utf8()..];
+            if let Some((_, length)) = code_at(rest) {
+                rest = &rest[length..]
+            } else {
+                if !first.is_whitespace() && !first.is_control() {
+                    out.push(first);
                 }
+                rest = &rest[first.len_utf8()..];
             }
         }
         out

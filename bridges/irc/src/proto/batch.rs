@@ -122,6 +122,13 @@ impl Batches {
         self.0.get_mut(reference)
     }
 
+    /// Notes which request the batch of this name answers.
+    pub(super) fn attribute(&mut self, reference: &str, find: impl FnOnce(&Batch) -> Option<RequestId>) {
+        if let Some(batch) = self.0.get_mut(reference) {
+            batch.request = find(batch);
+        }
+    }
+
     /// The label of the request that a line answers.
     pub(super) fn label_of(&self, message: &Message) -> Option<String> {
         let own = message.tags.filled("label").map(str::to_owned);
@@ -181,6 +188,7 @@ impl Batch {
             text.push_str(&line.text);
         }
         let mut tags = first.tags;
+        ["batch", "label"].into_iter().for_each(|key| tags.remove(key));
         self.opening.tags.iter().for_each(|(key, value)| tags.set(key, value));
         let target = self.opening.param(2).to_owned();
         let source = self.opening.source.or(first.source);

@@ -297,7 +297,7 @@ impl CapTable {
                     .entry(cap)
                     .and_modify(|kept| {
                         if kept.starts_with("draft/") {
-                            kept.clone_from(&name)
+                            kept.clone_from(&name);
                         }
                     })
                     .or_insert(name);
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(table.multiline(), None);
         table.receive(&params("ACK :draft/multiline"));
         assert_eq!(table.multiline(), Some(MultilineLimits { max_bytes: 4096, max_lines: 24 }));
-        assert_eq!(table.sts(), Some(StsPolicy { port: Some(6697), duration: Some(Duration::from_secs(2_592_000)) }));
+        assert_eq!(table.sts(), Some(StsPolicy { port: Some(6697), duration: Some(Duration::from_hours(720)) }));
         table.receive(&params("NEW :sts=port=0"));
         assert_eq!(table.sts(), None);
     }

@@ -242,15 +242,12 @@ fn unescape(value: &str) -> String {
     while let Some(at) = rest.find("\\x") {
         out.push_str(&rest[..at]);
         let code = rest.get(at + 2..at + 4).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match code.filter(u8::is_ascii) {
-            Some(byte) => {
-                out.push(char::from(byte));
-                rest = &rest[at + 4..];
-            }
-            None => {
-                out.push_str("\\x");
-                rest = &rest[at + 2..];
-            }
+        if let Some(byte) = code.filter(u8::is_ascii) {
+            out.push(char::from(byte));
+            rest = &rest[at + 4..];
+        } else {
+            out.push_str("\\x");
+            rest = &rest[at + 2..];
         }
     }
     out.push_str(rest);

@@ -55,6 +55,11 @@ impl Tags {
         self.0.insert(key.into(), value.into());
     }
 
+    /// Takes a tag away.
+    pub fn remove(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
     /// True without any tag.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -106,11 +106,11 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            quiet: Duration::from_secs(60),
+            quiet: Duration::from_mins(1),
             answer: Duration::from_secs(45),
-            registration: Duration::from_secs(60),
+            registration: Duration::from_mins(1),
             request: Duration::from_secs(30),
-            regain: Duration::from_secs(60),
+            regain: Duration::from_mins(1),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a session tells the I/O half and the bridge: typed events, in the order of the lines that
 //! caused them.
 
-use super::request::{Answer, RequestFailure, RequestId, SendFailure, SendToken};
+use super::request::{Answer, History, RequestFailure, RequestId, SendFailure, SendToken};
 use crate::proto::{caps::StsPolicy, line::Source, modes::ModeChange, tags::DeliveryMark};
 use std::time::SystemTime;
 
@@ -86,6 +86,8 @@ pub enum Event {
         /// Why.
         failure: RequestFailure,
     },
+    /// The server replays a piece of history that nobody asked for.
+    Replayed(Box<History>),
     /// We are in a channel now (asked for or forced); its members follow with
     /// [`Event::MembersKnown`].
     Joined {
@@ -301,4 +303,16 @@ pub enum Speech {
         /// True if it is a reply.
         reply: bool,
     },
+}
+
+impl std::fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Quit => f.write_str("we took leave"),
+            Self::Dead => f.write_str("the server no longer answers"),
+            Self::Lost(why) | Self::Refused(why) => f.write_str(why),
+            Self::Server { why, .. } => write!(f, "the server closed it: {why}"),
+            Self::WantsTls => f.write_str("the server wants TLS"),
+        }
+    }
 }

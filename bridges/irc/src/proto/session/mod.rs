@@ -6,11 +6,28 @@
 //! allows; hand every event of [`Session::next_event`] on; wait for a line ([`Session::receive`]),
 //! for [`Session::deadline`] ([`Session::tick`]), or for somebody who wants something said. When
 //! the connection ends, [`Session::lost`] settles everything that still waits.
+//!
+//! `registration` gets us in, `nick` keeps our name, `presence` and `roster` know who is where,
+//! `hearing` reads what is said, `sending` and `acks` see to it that what we say is acknowledged,
+//! `asking` and `answers` do the same for requests. `words` puts numerics into words.
 
+mod acks;
+mod answers;
+mod asking;
 mod config;
 mod event;
+mod hearing;
+mod nick;
+mod presence;
 mod queue;
+mod registration;
 mod request;
+mod roster;
+mod sending;
+#[cfg(test)]
+mod tests;
+mod view;
+mod words;
 
 pub use config::{Credentials, NickServ, SaslConfig, SessionConfig, Timing, Webirc};
 pub use event::{Attribution, CloseReason, Event, Heard, Place, Speech};
@@ -21,68 +38,157 @@ pub use request::{
 };
 
 use super::{
+    batch::Batches,
     caps::CapTable,
+    command::Command,
     isupport::Isupport,
-    line::Message,
-    param::{Target, Trailing},
+    line::{Message, Source},
+    param::{Middle, Trailing},
 };
-use queue::Queue;
-use std::{collections::VecDeque, time::Instant};
+use nick::Wanted;
+use queue::{Class, Note, Queue};
+use registration::Registering;
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Instant,
+};
 
 /// One connection to an IRC server.
 #[derive(Debug)]
 pub struct Session {
     config: SessionConfig,
+    phase: Phase,
     caps: CapTable,
     isupport: Isupport,
-    nick: String,
+    me: Me,
+    wanted: Wanted,
     queue: Queue,
     events: VecDeque<Event>,
+    batches: Batches,
+    roster: roster::Roster,
+    sends: acks::Sends,
+    asks: answers::Asks,
+    /// Nicks that are watched, folded, with their spelling.
+    watched: HashMap<String, String>,
+    /// Channels a server sent us on to although we asked for another; folded.
+    unwanted: HashSet<String>,
+    pulse: Pulse,
+    /// The last number given to a token, request or label.
+    counter: u64,
 }
+
+/// How far the session has come.
+#[derive(Debug)]
+enum Phase {
+    Registering(Box<Registering>),
+    Up,
+    Over,
+}
+
+/// What we know about ourselves.
+#[derive(Debug)]
+struct Me {
+    nick: String,
+    user: Option<String>,
+    host: Option<String>,
+    account: Option<String>,
+}
+
+/// When the server was last heard, and since when it owes an answer.
+#[derive(Debug)]
+struct Pulse {
+    heard: Instant,
+    asked: Option<Instant>,
+}
+
+/// The token of the `PING` that only asks whether the server is there.
+const ALIVE: &str = "mg-alive";
 
 impl Session {
     /// Begins a session on a connection that stands; the registration's first lines wait to be
     /// taken.
-    pub fn new(config: SessionConfig, _now: Instant) -> Self {
-        Self {
+    pub fn new(config: SessionConfig, now: Instant) -> Self {
+        let nick = config.nick.as_str().to_owned();
+        let mut session = Self {
+            phase: Phase::Registering(Box::new(Registering::new(now + config.timing.registration))),
             caps: CapTable::new(config.sasl.is_some()),
-            nick: config.nick.as_str().to_owned(),
-            config,
             isupport: Isupport::default(),
+            wanted: Wanted::new(&nick),
+            me: Me { nick, user: None, host: None, account: None },
             queue: Queue::default(),
             events: VecDeque::new(),
-        }
+            batches: Batches::default(),
+            roster: roster::Roster::default(),
+            sends: acks::Sends::default(),
+            asks: answers::Asks::default(),
+            watched: HashMap::new(),
+            unwanted: HashSet::new(),
+            pulse: Pulse { heard: now, asked: None },
+            counter: 0,
+            config,
+        };
+        session.greet();
+        session
     }
 
     /// Takes one line from the server, with or without its CR LF. Lines that cannot be read are
     /// passed over.
-    pub fn receive(&mut self, line: &[u8], _now: Instant) {
-        if let Ok(_message) = Message::parse(line, self.config.fallback) {}
+    pub fn receive(&mut self, line: &[u8], now: Instant) {
+        if matches!(self.phase, Phase::Over) {
+            return;
+        }
+        self.pulse = Pulse { heard: now, asked: None };
+        if let Ok(message) = Message::parse(line, self.config.fallback) {
+            self.sort(message, now);
+        }
     }
 
     /// Does what is due at `now`: asks whether the server is there, gives up what waited too long.
-    pub fn tick(&mut self, _now: Instant) {}
+    pub fn tick(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Over) {
+            return;
+        }
+        self.tick_registration(now);
+        self.tick_regain(now);
+        self.expire_sends(now);
+        self.expire_asks(now);
+        match self.pulse.asked {
+            Some(asked) if asked + self.config.timing.answer <= now => self.end(CloseReason::Dead),
+            None if self.pulse.heard + self.config.timing.quiet <= now => {
+                self.pulse.asked = Some(now);
+                self.urgent(&Command::new("PING").text(Trailing::one_line(ALIVE)));
+            }
+            _ => {}
+        }
+    }
 
-    /// When [`Self::tick`] has something to do next.
+    /// When [`Self::tick`] has something to do next; `None` once the session is over.
     pub fn deadline(&self) -> Option<Instant> {
-        None
+        let timing = &self.config.timing;
+        let pulse = self.pulse.asked.map_or(self.pulse.heard + timing.quiet, |asked| asked + timing.answer);
+        let registering = match &self.phase {
+            Phase::Registering(registering) => Some(registering.service.unwrap_or(registering.deadline)),
+            Phase::Up => None,
+            Phase::Over => return None,
+        };
+        let regain = self.wanted.next_try().filter(|_| self.is_up());
+        [Some(pulse), registering, regain, self.sends_deadline(), self.asks_deadline()].into_iter().flatten().min()
     }
 
     /// The next lines that are not paced: registration, `PONG`, `QUIT`. What is taken counts as
     /// written.
-    pub fn take_urgent(&mut self, _now: Instant) -> Option<Outgoing> {
-        self.queue.take_urgent()
+    pub fn take_urgent(&mut self, now: Instant) -> Option<Outgoing> {
+        let piece = self.queue.take_urgent()?;
+        self.written(piece.note, now);
+        Some(piece)
     }
 
     /// The next lines of any class, urgent ones first. What is taken counts as written: from here on
     /// its fate is uncertain until it is acknowledged.
-    pub fn take(&mut self, _now: Instant) -> Option<Outgoing> {
-        self.queue.take()
-    }
-
-    /// How many pieces wait for the pacing.
-    pub fn waiting(&self) -> usize {
-        self.queue.paced()
+    pub fn take(&mut self, now: Instant) -> Option<Outgoing> {
+        let piece = self.queue.take()?;
+        self.written(piece.note, now);
+        Some(piece)
     }
 
     /// What happened, in order.
@@ -90,190 +196,129 @@ impl Session {
         self.events.pop_front()
     }
 
+    /// Takes leave. [`Event::Closed`] follows.
+    pub fn quit(&mut self, reason: &Trailing) {
+        if !matches!(self.phase, Phase::Over) {
+            self.urgent(&Command::new("QUIT").text(reason.clone()));
+            self.end(CloseReason::Quit);
+        }
+    }
+
     /// The connection ended: everything that waits is settled as not sent or uncertain, and
     /// [`Event::Closed`] follows (unless it was there already).
-    pub fn lost(&mut self, _why: &str) {}
-
-    /// Our nick now.
-    pub fn nick(&self) -> &str {
-        &self.nick
+    pub fn lost(&mut self, why: &str) {
+        if !matches!(self.phase, Phase::Over) {
+            self.end(CloseReason::Lost(why.to_owned()));
+        }
     }
 
-    /// The account we are logged in to.
-    pub fn account(&self) -> Option<&str> {
-        None
+    /// Sends a line to where it belongs.
+    fn dispatch(&mut self, message: &Message, label: Option<&str>, now: Instant) {
+        if let Some(numeric) = message.numeric() {
+            return self.on_numeric(numeric, message, label, now);
+        }
+        match message.command.as_str() {
+            "PING" => self.urgent(&Command::new("PONG").text(Trailing::one_line(message.param(0)))),
+            "PONG" => self.on_pong(message),
+            "CAP" => self.on_cap(message),
+            "AUTHENTICATE" => self.on_authenticate(message),
+            "ERROR" => self.on_error(message),
+            "PRIVMSG" | "NOTICE" | "TAGMSG" | "REDACT" => self.on_speech(message, label),
+            "FAIL" => self.on_fail(message, label),
+            "WARN" | "NOTE" => self.emit(Event::ServerSaid(words::clean(message.last()))),
+            _ => self.on_presence(message, now),
+        }
     }
 
-    /// True from [`Event::Registered`] to [`Event::Closed`].
-    pub fn is_up(&self) -> bool {
-        false
+    fn on_numeric(&mut self, numeric: u16, message: &Message, label: Option<&str>, now: Instant) {
+        match numeric {
+            1 => self.on_welcome(message),
+            5 => {
+                let tokens = message.params.get(1..message.params.len().saturating_sub(1)).unwrap_or_default();
+                tokens.iter().for_each(|token| self.isupport.apply(token));
+            }
+            376 | 422 => self.on_greeting_end(now),
+            396 => self.on_own_host(message.param(1)),
+            730 | 731 => self.on_monitor(numeric == 730, message.last()),
+            734 => self.on_monitor_full(message.param(2)),
+            900..=908 => self.on_login_numeric(numeric, message, now),
+            432 | 433 | 436 | 437 if !self.is_up() => self.on_nick_refused(numeric),
+            464 | 465 if !self.is_up() => {
+                let banned = numeric == 465;
+                let why = words::clean(message.last());
+                let reason = CloseReason::Server { why: why.clone(), throttled: false, banned };
+                self.end(if banned { reason } else { CloseReason::Refused(why) });
+            }
+            _ if words::is_error(numeric) => self.on_error_numeric(numeric, message, label),
+            _ => self.on_answer(numeric, message, label),
+        }
     }
 
-    /// What the server says about itself.
-    pub fn isupport(&self) -> &Isupport {
-        &self.isupport
+    fn on_error(&mut self, message: &Message) {
+        let why = words::clean(message.last());
+        let (throttled, banned) = words::parse_error(&why);
+        self.end(CloseReason::Server { why, throttled, banned });
     }
 
-    /// Which capabilities are on.
-    pub fn caps(&self) -> &CapTable {
-        &self.caps
+    /// The session is over: settles everything that waits.
+    fn end(&mut self, reason: CloseReason) {
+        self.phase = Phase::Over;
+        self.settle_sends(&reason);
+        self.settle_asks();
+        self.queue.clear_paced();
+        self.emit(Event::Closed(reason));
     }
 
-    /// The channels we are in, as the server spells them.
-    pub fn channels(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
+    /// Takes note that lines were handed out to be written.
+    fn written(&mut self, note: Note, now: Instant) {
+        self.counter += 1;
+        match note {
+            Note::Nothing => {}
+            Note::Send(token) => self.sends.written(token, self.counter, now),
+            Note::Request(request) => self.asks.written(request, self.counter, now),
+        }
     }
 
-    /// True if we are in the channel.
-    pub fn is_in(&self, _channel: &str) -> bool {
-        false
+    /// Queues a command of no consequence: nobody waits for its outcome, and if it does not fit, or
+    /// there is no room, it is not sent.
+    fn push(&mut self, class: Class, command: &Command) -> bool {
+        let Ok(bytes) = command.encode(self.isupport.line_len()) else { return false };
+        self.queue.push(class, Outgoing { bytes, lines: 1, note: Note::Nothing })
     }
 
-    /// True if we share a channel with the nick, or have heard of them since.
-    pub fn sees(&self, _nick: &str) -> bool {
-        false
+    fn emit(&mut self, event: Event) {
+        self.events.push_back(event);
     }
 
-    /// What is known of a channel we are in, without asking.
-    pub fn channel(&self, _name: &str) -> Option<ChannelInfo> {
-        None
+    /// A number that was not given before.
+    fn next_number(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
     }
 
-    /// True if a redaction can be sent.
-    pub fn redacts(&self) -> bool {
-        self.caps.has(super::caps::Cap::MessageRedaction)
+    /// Takes what a line shows of how others see us.
+    fn learn_mask(&mut self, source: &Source) {
+        if self.is_me(&source.nick) && source.user.is_some() && source.host.is_some() {
+            self.me.user.clone_from(&source.user);
+            self.me.host.clone_from(&source.host);
+        }
     }
 
-    /// True if client-only tags of this name reach others (`+draft/react`, `+typing` …).
-    pub fn passes_tag(&self, tag: &str) -> bool {
-        self.caps.has(super::caps::Cap::MessageTags) && self.isupport.allows_client_tag(tag)
+    /// `396`: our host as others see it, perhaps with the user name.
+    fn on_own_host(&mut self, mask: &str) {
+        let (user, host) = mask.split_once('@').map_or((None, mask), |(user, host)| (Some(user), host));
+        self.me.host = Some(host.to_owned());
+        if let Some(user) = user {
+            self.me.user = Some(user.to_owned());
+        }
     }
 
-    /// True if we can speak under other nicks in channels (`RELAYMSG`).
-    pub fn relays(&self) -> bool {
-        self.caps.has(super::caps::Cap::RelayMsg)
+    fn is_me(&self, nick: &str) -> bool {
+        self.isupport.same(nick, &self.me.nick)
     }
+}
 
-    /// The separators of which a relayed nick must hold one (`/`).
-    pub fn relay_separators(&self) -> &str {
-        self.caps.value(super::caps::Cap::RelayMsg).unwrap_or("/")
-    }
-
-    /// True if history can be asked for.
-    pub fn has_history(&self) -> bool {
-        self.caps.has(super::caps::Cap::ChatHistory)
-    }
-
-    /// How many lines (or with `draft/multiline`: messages of any number of lines) a saying would
-    /// become now.
-    pub fn count_lines(&self, saying: &Saying) -> usize {
-        saying.text.lines().count()
-    }
-
-    /// Says something. [`Event::Sent`] or [`Event::SendFailed`] follows, exactly once.
-    pub fn say(&mut self, _saying: &Saying, _now: Instant) -> Result<SendToken, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Puts an emoji to the message `msgid`, or takes it back. [`Event::Sent`] or
-    /// [`Event::SendFailed`] follows.
-    pub fn react(
-        &mut self,
-        _target: &Target,
-        _msgid: &str,
-        _emoji: &str,
-        _remove: bool,
-        _key: Option<&str>,
-        _now: Instant,
-    ) -> Result<SendToken, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Withdraws the message `msgid`. [`Event::Sent`] or [`Event::SendFailed`] follows.
-    pub fn redact(
-        &mut self,
-        _target: &Target,
-        _msgid: &str,
-        _reason: Option<&str>,
-        _now: Instant,
-    ) -> Result<SendToken, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Shows that somebody types; nothing follows, and it may be lost.
-    pub fn typing(&mut self, _target: &Target, _state: TypingState) -> Result<(), Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Joins a channel. Answered with [`Answer::Joined`].
-    pub fn join(&mut self, _channel: &Target, _key: Option<&str>, _now: Instant) -> Result<RequestId, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Leaves a channel. Answered with [`Answer::Done`].
-    pub fn part(&mut self, _channel: &Target, _reason: &Trailing, _now: Instant) -> Result<RequestId, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Knocks at an invite-only channel. Answered with [`Answer::Done`].
-    pub fn knock(&mut self, _channel: &Target, _words: &Trailing, _now: Instant) -> Result<RequestId, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Asks who a nick is. Answered with [`Answer::Whois`].
-    pub fn whois(&mut self, _nick: &Target, _now: Instant) -> Result<RequestId, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Asks what can be known about a channel, in it or not. Answered with [`Answer::Channel`].
-    pub fn channel_info(&mut self, _channel: &Target, _now: Instant) -> Result<RequestId, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Asks for a piece of history, at most `limit` lines (and no more than the server gives at
-    /// once). Answered with [`Answer::History`].
-    pub fn history(
-        &mut self,
-        _target: &Target,
-        _range: &HistoryRange,
-        _limit: usize,
-        _now: Instant,
-    ) -> Result<RequestId, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Asks which conversations had messages between two points in time. Answered with
-    /// [`Answer::Targets`].
-    pub fn history_targets(
-        &mut self,
-        _from: std::time::SystemTime,
-        _to: std::time::SystemTime,
-        _limit: usize,
-        _now: Instant,
-    ) -> Result<RequestId, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Watches whether a nick is on the network ([`Event::Presence`]); false where the server has no
-    /// room for another.
-    pub fn watch(&mut self, _nick: &Target) -> bool {
-        false
-    }
-
-    /// No longer watches a nick.
-    pub fn unwatch(&mut self, _nick: &Target) {}
-
-    /// Takes another nick, and from now on wants that one. Answered with [`Answer::Done`].
-    pub fn change_nick(&mut self, _nick: &Target, _now: Instant) -> Result<RequestId, Refusal> {
-        Err(Refusal::NotConnected)
-    }
-
-    /// Marks us as away with these words, or (`None`) as back.
-    pub fn away(&mut self, _reason: Option<&Trailing>) {}
-
-    /// Answers a CTCP request (`VERSION`, `PING` …) of a nick.
-    pub fn ctcp_reply(&mut self, _nick: &Target, _verb: &str, _text: &str) {}
-
-    /// Takes leave. [`Event::Closed`] follows.
-    pub fn quit(&mut self, _reason: &Trailing) {}
+/// A parameter made from somebody's text, or the refusal that says which it was.
+fn middle(what: &'static str, text: &str) -> Result<Middle, Refusal> {
+    Middle::new(text).map_err(|why| Refusal::BadParam { what, why })
 }

@@ -21,7 +21,6 @@ pub(super) enum Note {
     /// A part of a message, or its fence.
     Send(SendToken),
     Request(RequestId),
-    Ping,
 }
 
 /// How urgent a line is.
