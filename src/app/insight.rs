@@ -23,7 +23,6 @@ impl Insight {
         describe_gauge!("monster_gateway_deliveries_dead", "deliveries that were given up and are still kept");
         describe_gauge!("monster_gateway_messages_kept", "messages in the journal");
         describe_gauge!("monster_gateway_bridge_up", "1 if the bridge instance is connected, or idle until needed");
-        describe_gauge!("monster_gateway_bridge_restarts", "how often the bridge instance was started again");
         Self { core, store }
     }
 }
@@ -53,9 +52,8 @@ impl Gather for Insight {
         }
         for bridge in self.core.bridges() {
             let row = Row::bridge(bridge.instance.as_str(), &bridge.health);
-            let instance = bridge.instance.to_string();
-            gauge!("monster_gateway_bridge_up", "bridge" => instance.clone()).set(if row.ready { 1.0 } else { 0.0 });
-            gauge!("monster_gateway_bridge_restarts", "bridge" => instance).set(f64::from(bridge.restarts));
+            let up = if row.ready { 1.0 } else { 0.0 };
+            gauge!("monster_gateway_bridge_up", "bridge" => bridge.instance.to_string()).set(up);
         }
     }
 }

@@ -4,7 +4,6 @@
 
 use super::body::Words;
 use super::graph::{Home, home_of};
-use super::metrics;
 use super::places::{NoPlace, Place};
 use super::{Core, Peer, Side, Speaker, keys, words};
 use crate::store::StoreError;
@@ -104,13 +103,10 @@ impl From<RequestError> for Refusal {
 impl Core {
     /// [`Core::request`].
     pub(crate) async fn handle(self: &Arc<Self>, peer: &Peer, to: &Address, request: Request<'_>) -> Response<'static> {
-        let code = request.body.code();
-        let response = match self.answer(peer, to, &request).await {
+        match self.answer(peer, to, &request).await {
             Ok(response) => response,
             Err(refusal) => refusal.into_response(&request),
-        };
-        metrics::answered(code, response.status.as_str());
-        response
+        }
     }
 
     async fn answer(

@@ -69,17 +69,8 @@ impl Core {
 
     async fn count(&self) {
         loop {
-            match self.store.stats().await {
-                Ok(stats) => {
-                    let (working, parked) = self.lanes.get().map(|lanes| lanes.count()).unwrap_or_default();
-                    let oldest = match stats.oldest_waiting {
-                        0 => 0,
-                        at => self.environment.now_ms().saturating_sub(at),
-                    };
-                    metrics::backlog(working, parked, stats.waiting, oldest);
-                }
-                Err(error) => tracing::error!(%error, "the store cannot be counted"),
-            }
+            let (working, parked) = self.lanes.get().map(|lanes| lanes.count()).unwrap_or_default();
+            metrics::lanes(working, parked);
             tokio::time::sleep(FIGURES).await;
         }
     }

@@ -1,13 +1,13 @@
 //! The API as a client sees it, over a real store and router.
 
 use super::*;
-use crate::core::Settings;
+use crate::core::{Peer, Settings, Side, Speaker};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Incoming, Lane, NewMessage};
 use axum::body::Body;
 use axum::http::{Method, Request};
 use http_body_util::BodyExt as _;
 use monster_bridge_api::{InstanceName, Scope};
+use monster_protocol::RequestBody;
 use proptest::test_runner::{Config, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ const HOST: &str = "gw.example.org";
 /// A gateway with an echo bridge and nothing else.
 struct Gateway {
     router: Router,
+    core: Arc<Core>,
     store: Arc<dyn Store>,
     token: AdminToken,
     _data: tempfile::TempDir,
@@ -49,10 +50,10 @@ impl Gateway {
         let echo = monster_bridge_echo::factory(scope, json!({})).unwrap();
         core.register_bridge(&InstanceName::new("echo"), echo);
         core.start().await.unwrap();
-        let api = router(core, Arc::clone(&store), environment, token.clone());
+        let api = router(Arc::clone(&core), Arc::clone(&store), environment, token.clone());
         // Beside another router, as `http` has it.
         let router = Router::new().route("/healthz", get(async || "up")).merge(api);
-        Self { router, store, token, _data: data }
+        Self { router, core, store, token, _data: data }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -347,46 +348,42 @@ async fn an_address_is_mapped_and_unmapped() {
     assert_eq!(gateway.get("/map").await.body["items"], json!([]));
 }
 
-/// A message from alice, waiting for a peer that cannot be reached.
-fn waiting(key: &str) -> Incoming {
-    let message = NewMessage {
-        key: key.to_owned(),
-        conversation: "@alice:gw.example.org @bob:elsewhere.example".to_owned(),
-        venue: "@bob:elsewhere.example".to_owned(),
-        author: "@alice:gw.example.org".to_owned(),
-        author_name: "alice".to_owned(),
-        origin_id: key.to_owned(),
-        excerpt: "the secret words".to_owned(),
-        body: b"the secret words".to_vec(),
-        at: 7,
-    };
-    let lane = Lane { to: "@bob:elsewhere.example".to_owned(), via: "@alice:gw.example.org".to_owned() };
-    Incoming { message: Arc::new(message), lanes: vec![lane], cursor: None }
+/// What alice says to somebody whose server nobody can reach here; waits from then on.
+async fn say(gateway: &Gateway, words: &str) {
+    let account = format!("@alice:{HOST}").parse().unwrap();
+    let speaker = Speaker { account, side: Side::Home, ext: true, nickname: None, picture: None };
+    let body = RequestBody::Text { text: words.into() };
+    let to = "@bob:elsewhere.example".parse().unwrap();
+    let answer = gateway.core.request(&Peer::Account(speaker), &to, monster_protocol::Request::new(words, body)).await;
+    assert_eq!(answer.status, monster_protocol::Status::Accepted, "{answer:?}");
 }
 
 #[tokio::test]
 async fn what_waits_is_shown_retried_and_dropped() {
     let gateway = Gateway::new().await;
-    for key in ["k1", "k2", "k3"] {
-        gateway.store.accept(waiting(key)).await.unwrap();
+    gateway.put("/accounts/alice", json!({ "kind": "person" })).await;
+    for words in ["one", "two", "three"] {
+        say(&gateway, words).await;
     }
     let page = gateway.get("/deliveries?limit=2").await.body;
     assert_eq!(page["items"][0]["to"], "@bob:elsewhere.example");
-    assert_eq!(page["items"][0]["message_key"], "k1");
+    assert_eq!(page["items"][0]["author"], "@alice:gw.example.org");
     let last = gateway.get(&format!("/deliveries?cursor={}", page["next"].as_str().unwrap())).await.body;
     assert_eq!(last["items"].as_array().unwrap().len(), 1);
+    let id = |page: &Value, at: usize| page["items"][at]["id"].as_i64().unwrap();
 
-    let id = page["items"][0]["id"].as_i64().unwrap();
-    assert_eq!(gateway.post(&format!("/deliveries/{id}/retry"), Value::Null).await.status, 204);
-    assert_eq!(gateway.delete(&format!("/deliveries/{id}")).await.status, 204);
-    gateway.delete(&format!("/deliveries/{id}")).await.field(404);
-    gateway.post(&format!("/deliveries/{id}/retry"), Value::Null).await.field(404);
+    let first = id(&page, 0);
+    assert_eq!(gateway.post(&format!("/deliveries/{first}/retry"), Value::Null).await.status, 204);
+    let second = id(&page, 1);
+    assert_eq!(gateway.delete(&format!("/deliveries/{second}")).await.status, 204);
+    gateway.delete(&format!("/deliveries/{second}")).await.field(404);
+    gateway.post(&format!("/deliveries/{second}/retry"), Value::Null).await.field(404);
     assert_eq!(gateway.delete("/deliveries/x").await.field(400), "id");
 
-    let id = last["items"][0]["id"].as_i64().unwrap();
-    gateway.store.fail(id, "bob is gone".to_owned(), None).await.unwrap();
+    let third = id(&last, 0);
+    gateway.store.fail(third, "bob is gone".to_owned(), None).await.unwrap();
     let dead = gateway.get("/dead-letters").await.body;
-    assert_eq!((&dead["items"][0]["id"], &dead["items"][0]["error"]), (&json!(id), &json!("bob is gone")));
+    assert_eq!((&dead["items"][0]["id"], &dead["items"][0]["error"]), (&json!(third), &json!("bob is gone")));
     let status = gateway.get("/status").await.body;
     assert_eq!((&status["waiting"], &status["dead"], &status["messages"]), (&json!(1), &json!(1), &json!(3)));
 }
@@ -394,17 +391,31 @@ async fn what_waits_is_shown_retried_and_dropped() {
 #[tokio::test]
 async fn conversations_are_listed_without_what_was_said() {
     let gateway = Gateway::new().await;
-    for key in ["k1", "k2"] {
-        gateway.store.accept(waiting(key)).await.unwrap();
+    gateway.put("/accounts/alice", json!({ "kind": "person" })).await;
+    for words in ["secret one", "secret two"] {
+        say(&gateway, words).await;
     }
     let list = gateway.get("/conversations").await.body;
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
     let name = list["items"][0]["conversation"].as_str().unwrap();
     let path = format!("/conversations/{}/messages", name.replace(' ', "%20"));
+    let mut shown = list.clone();
     let messages = gateway.get(&path).await.body;
-    let keys: Vec<_> = messages["items"].as_array().unwrap().iter().map(|message| &message["key"]).collect();
-    assert_eq!(keys, ["k2", "k1"]);
-    assert!(!format!("{list}{messages}").contains("secret"));
+    let authors: Vec<_> = messages["items"].as_array().unwrap().iter().map(|message| &message["author"]).collect();
+    assert_eq!(authors, ["@alice:gw.example.org", "@alice:gw.example.org"]);
+    let second = gateway.get(&format!("{path}?limit=1")).await.body;
+    assert_eq!(second["items"][0], messages["items"][0]);
+    shown["messages"] = messages;
+    assert!(!shown.to_string().contains("secret"), "{shown}");
+}
+
+#[tokio::test]
+async fn bridges_are_listed_with_their_state() {
+    let gateway = Gateway::new().await;
+    let bridges = gateway.get("/bridges").await.body;
+    assert_eq!(bridges["items"][0]["name"], "echo", "{bridges}");
+    assert_eq!(gateway.get("/bridges/echo").await.body["name"], "echo");
+    gateway.get("/bridges/other").await.field(404);
 }
 
 #[test]
