@@ -258,7 +258,7 @@ mod tests {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             if let Some((_, length)) = code_at(rest) {
-                rest = &rest[length..]
+                rest = &rest[length..];
             } else {
                 if !first.is_whitespace() && !first.is_control() {
                     out.push(first);

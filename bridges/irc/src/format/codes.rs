@@ -195,9 +195,17 @@ fn write_ink(ink: Ink, with_code: bool, out: &mut String) {
         out.push(if matches!(ink, Ink::Palette(_)) { '\x03' } else { '\x04' });
     }
     match ink {
-        Ink::Palette(number) => out.push_str(&format!("{number:02}")),
-        Ink::Rgb(red, green, blue) => out.push_str(&format!("{red:02x}{green:02x}{blue:02x}")),
+        Ink::Palette(number) => out.extend([number / 10, number % 10].map(|digit| char::from(b'0' + digit))),
+        Ink::Rgb(red, green, blue) => out.push_str(&hex_digits([red, green, blue])),
     }
+}
+
+fn hex_digits(bytes: [u8; 3]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .filter_map(|half| char::from_digit(u32::from(half), 16))
+        .collect()
 }
 
 #[cfg(test)]

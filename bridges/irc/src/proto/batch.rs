@@ -188,7 +188,8 @@ impl Batch {
             text.push_str(&line.text);
         }
         let mut tags = first.tags;
-        ["batch", "label"].into_iter().for_each(|key| tags.remove(key));
+        tags.remove("batch");
+        tags.remove("label");
         self.opening.tags.iter().for_each(|(key, value)| tags.set(key, value));
         let target = self.opening.param(2).to_owned();
         let source = self.opening.source.or(first.source);

@@ -267,9 +267,9 @@ impl CapTable {
         if params.first().is_none_or(|sub| !sub.eq_ignore_ascii_case("NAK")) || names.len() < 2 {
             return Vec::new();
         }
-        names.iter().for_each(|name| {
+        for name in &names {
             self.refused.remove(*name);
-        });
+        }
         self.missing().into_iter().filter(|name| names.contains(&name.as_str())).collect()
     }
 

@@ -96,7 +96,9 @@ mod tests {
         #[test]
         fn it_does_not_matter_where_the_stream_is_cut(parts in prop::collection::vec("[a\r\n]{0,6}", 0..8)) {
             let mut pieces = Lines::default();
-            parts.iter().for_each(|part| pieces.push(part.as_bytes()));
+            for part in &parts {
+                pieces.push(part.as_bytes());
+            }
             let mut whole = Lines::default();
             whole.push(parts.concat().as_bytes());
             loop {

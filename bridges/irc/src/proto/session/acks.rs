@@ -228,10 +228,10 @@ impl Session {
         };
         // 411, 412 and 417 do not even name the command.
         let command = if matches!(numeric, 411 | 412 | 417) { String::new() } else { command };
-        let send = self.sends.suspect(subject.as_deref(), &command);
-        let ask = self.asks.suspect(numeric, subject.as_deref(), &command);
-        match (send, ask) {
-            (Some((sent, token)), Some((asked, _))) if sent < asked => {
+        let message_hit = self.sends.suspect(subject.as_deref(), &command);
+        let request_hit = self.asks.suspect(numeric, subject.as_deref(), &command);
+        match (message_hit, request_hit) {
+            (Some((written, token)), Some((asked, _))) if written < asked => {
                 self.refuse_send(token, &why, words::is_temporary(numeric));
             }
             (_, Some((_, request))) => self.fail_ask(request, words::failure(numeric, message)),

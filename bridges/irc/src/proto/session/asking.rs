@@ -132,7 +132,7 @@ impl Session {
     /// Marks us as away with these words, or (`None`) as back.
     pub fn away(&mut self, reason: Option<&Trailing>) {
         let command = Command::new("AWAY");
-        self.control(match reason {
+        self.control(&match reason {
             Some(reason) => command.text(reason.clone()),
             None => command,
         });
@@ -157,7 +157,7 @@ impl Session {
     /// No longer watches a nick.
     pub fn unwatch(&mut self, nick: &Target) {
         if self.watched.remove(&self.isupport.fold(nick.as_str())).is_some() {
-            self.control(Command::new("MONITOR").word("-").to(nick));
+            self.control(&Command::new("MONITOR").word("-").to(nick));
         }
     }
 
@@ -191,7 +191,7 @@ impl Session {
     /// Leaves a channel that nobody asked for.
     pub(super) fn part_unwanted(&mut self, channel: &str) {
         if let Ok(channel) = Target::channel(channel, self.isupport.chantypes()) {
-            self.control(Command::new("PART").to(&channel));
+            self.control(&Command::new("PART").to(&channel));
         }
     }
 

@@ -87,7 +87,7 @@ impl Session {
             return self.emit(Event::ServerSaid(words::clean(message.last())));
         };
         self.learn_mask(source);
-        if is_server(source) || !self.is_for_people(message.param(0)) {
+        if is_server(source) || !is_for_people(message.param(0)) {
             return self.emit(Event::ServerSaid(words::clean(message.last())));
         }
         if self.is_ours(message, source) && self.is_echo(message, label) {
@@ -126,11 +126,6 @@ impl Session {
         // What we write to a service may hold a password.
         let service = self.config.nickserv.as_ref().map(|service| service.service.as_str());
         self.caps.has(Cap::EchoMessage) && service.is_some_and(|nick| self.isupport.same(nick, message.param(0)))
-    }
-
-    /// True unless the target is a mask (`$*`) or nobody (`*`).
-    fn is_for_people(&self, target: &str) -> bool {
-        !target.is_empty() && target != "*" && !target.starts_with('$')
     }
 
     /// Reads something that was said, reacted or withdrawn.
@@ -204,6 +199,11 @@ impl Session {
 /// True if a line comes from a server and not from a person.
 fn is_server(source: &Source) -> bool {
     source.user.is_none() && source.host.is_none() && source.nick.contains('.')
+}
+
+/// True unless the target is a mask (`$*`) or nobody (`*`).
+fn is_for_people(target: &str) -> bool {
+    !target.is_empty() && target != "*" && !target.starts_with('$')
 }
 
 /// The connection that spoke for the nick.

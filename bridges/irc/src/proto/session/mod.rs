@@ -235,7 +235,9 @@ impl Session {
             1 => self.on_welcome(message),
             5 => {
                 let tokens = message.params.get(1..message.params.len().saturating_sub(1)).unwrap_or_default();
-                tokens.iter().for_each(|token| self.isupport.apply(token));
+                for token in tokens {
+                    self.isupport.apply(token);
+                }
             }
             376 | 422 => self.on_greeting_end(now),
             396 => self.on_own_host(message.param(1)),

@@ -52,7 +52,7 @@ impl Session {
         }
         self.wanted.next = Some(now + self.config.timing.regain);
         if self.isupport.monitor().is_some() {
-            self.control(Command::new("MONITOR").word("+").word(&self.wanted.nick.clone()));
+            self.control(&Command::new("MONITOR").word("+").word(&self.wanted.nick.clone()));
         }
         self.ask_service_for_nick();
     }
@@ -65,7 +65,7 @@ impl Session {
     /// Somebody called so is gone; if it is the nick we want, take it.
     pub(super) fn nick_is_free(&mut self, nick: &str) {
         if self.is_up() && self.isupport.same(nick, &self.wanted.nick) && !self.has_wanted_nick() {
-            self.control(Command::new("NICK").word(&self.wanted.nick.clone()));
+            self.control(&Command::new("NICK").word(&self.wanted.nick.clone()));
         }
     }
 
@@ -87,7 +87,7 @@ impl Session {
     pub(super) fn want_nick(&mut self, nick: &Target, now: Instant) {
         let watched = self.watched.contains_key(&self.isupport.fold(&self.wanted.nick));
         if self.wanted.next.is_some() && self.isupport.monitor().is_some() && !watched {
-            self.control(Command::new("MONITOR").word("-").word(&self.wanted.nick.clone()));
+            self.control(&Command::new("MONITOR").word("-").word(&self.wanted.nick.clone()));
         }
         self.wanted = Wanted::new(nick.as_str());
         self.wanted.next = Some(now + self.config.timing.regain.max(Duration::from_secs(1)));
@@ -99,13 +99,13 @@ impl Session {
         if self.has_wanted_nick() && self.wanted.next.take().is_some() {
             let watched = self.watched.contains_key(&self.isupport.fold(to));
             if self.isupport.monitor().is_some() && !watched {
-                self.control(Command::new("MONITOR").word("-").word(to));
+                self.control(&Command::new("MONITOR").word("-").word(to));
             }
         }
     }
 
-    pub(super) fn control(&mut self, command: Command) {
-        self.push(Class::Control, &command);
+    pub(super) fn control(&mut self, command: &Command) {
+        self.push(Class::Control, command);
     }
 }
 

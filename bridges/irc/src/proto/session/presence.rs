@@ -15,7 +15,7 @@ impl Session {
         self.learn_mask(&who);
         match message.command.as_str() {
             "JOIN" => self.on_join(&who, message),
-            "PART" => self.on_part(&who, message.param(0), reason(message, 1)),
+            "PART" => self.on_part(&who, message),
             "KICK" => self.on_kick(&who, message),
             "QUIT" => self.on_quit(&who, message),
             "NICK" => self.on_nick(&who, message.param(0)),
@@ -61,9 +61,9 @@ impl Session {
         self.emit(Event::Joined { channel: name.to_owned() });
     }
 
-    fn on_part(&mut self, who: &Source, names: &str, reason: Option<String>) {
-        for name in names.split(',').filter(|name| !name.is_empty()) {
-            self.remove_from(name, who, None, reason.clone());
+    fn on_part(&mut self, who: &Source, message: &Message) {
+        for name in message.param(0).split(',').filter(|name| !name.is_empty()) {
+            self.remove_from(name, who, None, reason(message, 1));
         }
     }
 
@@ -132,7 +132,9 @@ impl Session {
         }
         let changes = parse_channel_modes(message.params.get(1..).unwrap_or_default(), &self.isupport);
         let Some(channel) = self.roster.get_mut(&self.isupport.fold(target)) else { return };
-        changes.iter().for_each(|change| channel.change(change, &self.isupport));
+        for change in &changes {
+            channel.change(change, &self.isupport);
+        }
         let channel = channel.name.clone();
         self.emit(Event::Modes { channel, by: who.nick.clone(), changes });
     }

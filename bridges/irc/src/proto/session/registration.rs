@@ -88,7 +88,9 @@ impl Session {
             CapStep::Settled => {
                 let again = self.caps.retry_singly(params);
                 let singly = again.len();
-                again.iter().for_each(|name| self.request_caps(std::slice::from_ref(name)));
+                for name in &again {
+                    self.request_caps(std::slice::from_ref(name));
+                }
                 if let Some(registering) = self.registering() {
                     registering.requests = registering.requests.saturating_sub(1);
                     self.after_caps();
@@ -141,7 +143,9 @@ impl Session {
         match sasl.receive(message.param(0)) {
             SaslStep::Wait => {}
             SaslStep::Send(pieces) => {
-                pieces.into_iter().for_each(|piece| self.urgent(&Command::new("AUTHENTICATE").arg(piece)));
+                for piece in pieces {
+                    self.urgent(&Command::new("AUTHENTICATE").arg(piece));
+                }
             }
             SaslStep::Abort(why) => {
                 self.emit(Event::ServerSaid(why));
@@ -260,7 +264,7 @@ impl Session {
         self.phase = super::Phase::Up;
         if let Some(mode) = self.isupport.bot_mode().filter(|_| self.config.bot) {
             let nick = self.me.nick.clone();
-            self.control(Command::new("MODE").word(&nick).word(&format!("+{mode}")));
+            self.control(&Command::new("MODE").word(&nick).word(&format!("+{mode}")));
         }
         self.emit(Event::Registered { nick: self.me.nick.clone() });
         self.begin_regain(now);
@@ -282,7 +286,7 @@ impl Session {
         let Some(service) = self.config.nickserv.clone().filter(|service| service.regain) else { return };
         let words = format!("REGAIN {} {}", self.wanted.nick, service.password.reveal());
         if let Ok(words) = Trailing::new(words) {
-            self.control(Command::new("PRIVMSG").arg(service.service).text(words));
+            self.control(&Command::new("PRIVMSG").arg(service.service).text(words));
         }
     }
 

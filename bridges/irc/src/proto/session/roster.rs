@@ -127,7 +127,9 @@ impl Channel {
             324 => {
                 self.modes.clear();
                 let changes = parse_channel_modes(message.params.get(2..).unwrap_or_default(), isupport);
-                changes.iter().for_each(|change| self.change(change, isupport));
+                for change in &changes {
+                    self.change(change, isupport);
+                }
             }
             331 => self.topic.clear(),
             332 => message.last().clone_into(&mut self.topic),

@@ -278,17 +278,17 @@ fn nothing_that_begins_a_second_line_or_a_command_can_be_said() {
 #[test]
 fn reactions_redactions_and_relayed_lines_are_acknowledged_too() {
     let mut rig = Rig::up(MODERN, "");
-    let react = rig.session.react(&channel("#c"), "m1", "👍", false, Some("k")).unwrap();
-    let redact = rig.session.redact(&channel("#c"), "m1", Some("typo")).unwrap();
+    let reaction = rig.session.react(&channel("#c"), "m1", "👍", false, Some("k")).unwrap();
+    let withdrawal = rig.session.redact(&channel("#c"), "m1", Some("typo")).unwrap();
     let relay = rig.session.say(&Saying { speak_as: Some("alice/gw".into()), ..saying(channel("#c"), "hi") }).unwrap();
     let lines = rig.sent();
     assert_eq!(tag(&lines[0], "+draft/react").as_deref(), Some("👍"));
     assert!(lines[1].ends_with("REDACT #c m1 :typo") && lines[2].ends_with("RELAYMSG #c alice/gw :hi"), "{lines:?}");
     let label = |index: usize| tag(&lines[index], "label").unwrap();
     rig.hear(&format!("@label={};msgid=r1;+draft/react=👍;+draft/reply=m1 :me!u@h TAGMSG #c", label(0)));
-    assert_eq!(rig.event(), sent(react, &[Some("r1")]));
+    assert_eq!(rig.event(), sent(reaction, &[Some("r1")]));
     rig.hear(&format!("@label={} :me!u@h REDACT #c m1 :typo", label(1)));
-    assert_eq!(rig.event(), sent(redact, &[None]));
+    assert_eq!(rig.event(), sent(withdrawal, &[None]));
     rig.hear(&format!("@label={};draft/relaymsg=me;msgid=m3 :alice/gw!u@h PRIVMSG #c :hi", label(2)));
     assert_eq!(rig.event(), sent(relay, &[Some("m3")]));
 }
