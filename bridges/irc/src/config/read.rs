@@ -1,0 +1,215 @@
+//! Reading and checking a section: from JSON to a [`Config`] whose every value can be used, or the
+//! key that is wrong and what was expected.
+
+use super::Config;
+use crate::proto::Secret;
+use monster_bridge_api::ConfigError;
+use std::path::Path;
+
+impl Config {
+    /// Reads a section and the files that hold its secrets.
+    pub fn read(section: serde_json::Value) -> Result<Self, ConfigError> {
+        let mut config: Self = serde_path_to_error::deserialize(section).map_err(|e| {
+            let path = e.path().to_string();
+            let key = if path == "." { "" } else { &path };
+            let why = e.inner().to_string();
+            unknown_key(key, &why).unwrap_or_else(|| wrong(key, why))
+        })?;
+        config.read_secrets()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn read_secrets(&mut self) -> Result<(), ConfigError> {
+        secret("password", &mut self.password, self.password_file.as_deref())?;
+        if let Some(sasl) = &mut self.sasl {
+            secret("sasl.password", &mut sasl.password, sasl.password_file.as_deref())?;
+        }
+        if let Some(service) = &mut self.nickserv {
+            secret("nickserv.password", &mut service.password, service.password_file.as_deref())?;
+        }
+        if let Some(webirc) = &mut self.webirc {
+            secret("webirc.password", &mut webirc.password, webirc.password_file.as_deref())?;
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if host_port(&self.server).is_none() {
+            return Err(wrong("server", "expected host:port, e.g. irc.example.org:6697"));
+        }
+        self.check_identity()?;
+        self.check_limits()?;
+        for (at, (name, _)) in self.channels().enumerate() {
+            if name.len() < 2 || name.chars().any(|c| c.is_control() || c == ' ' || c == ',') {
+                return Err(wrong(&format!("channels[{at}]"), "expected the name of a channel, e.g. #monster"));
+            }
+        }
+        if encoding_rs::Encoding::for_label(self.fallback_encoding.as_bytes()).is_none() {
+            return Err(wrong("fallback_encoding", "expected the label of an encoding, e.g. windows-1252 or gb18030"));
+        }
+        Ok(())
+    }
+
+    fn check_identity(&self) -> Result<(), ConfigError> {
+        for (key, word) in [("nick", &self.nick), ("username", &self.username)] {
+            if word.is_empty() || word.len() > 64 || word.chars().any(|c| !c.is_ascii_graphic()) {
+                return Err(wrong(key, "expected one word of ASCII characters, e.g. monster"));
+            }
+        }
+        for (key, line) in [("realname", self.realname.as_deref()), ("relay_format", Some(&*self.relay_format))] {
+            if line.is_some_and(|line| line.chars().any(char::is_control)) {
+                return Err(wrong(key, "expected a text of one line"));
+            }
+        }
+        for (key, text) in
+            [("relay_format", &self.relay_format), ("puppets.nick_template", &self.puppets.nick_template)]
+        {
+            if !text.contains("{name}") {
+                return Err(wrong(key, "expected a text with {name} in it"));
+            }
+        }
+        if self.tls_client_cert_file.is_some() != self.tls_client_key_file.is_some() {
+            return Err(wrong("tls_client_cert_file", "expected tls_client_cert_file and tls_client_key_file together"));
+        }
+        if let Some(sasl) = &self.sasl {
+            let external = sasl.mechanism == super::Mechanism::External;
+            if external && self.tls_client_cert_file.is_none() {
+                return Err(wrong("sasl.mechanism", "external needs tls_client_cert_file"));
+            }
+            if !external && (sasl.user.is_empty() || sasl.password.is_none()) {
+                return Err(wrong("sasl", "expected user and password"));
+            }
+        }
+        if self.nickserv.as_ref().is_some_and(|service| service.password.is_none()) {
+            return Err(wrong("nickserv", "expected password"));
+        }
+        if self.webirc.as_ref().is_some_and(|webirc| webirc.password.is_none()) {
+            return Err(wrong("webirc", "expected password"));
+        }
+        Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        if self.flood.burst == 0 {
+            return Err(wrong("flood.burst", "expected at least 1 line"));
+        }
+        if !(self.flood.per_second.is_finite() && self.flood.per_second > 0.0) {
+            return Err(wrong("flood.per_second", "expected a number above 0"));
+        }
+        if self.reconnect.min_ms == 0 || self.reconnect.max_ms < self.reconnect.min_ms {
+            return Err(wrong("reconnect", "expected 0 < min_ms ≤ max_ms"));
+        }
+        let counts = [
+            ("connects_per_minute", u64::from(self.connects_per_minute)),
+            ("history_limit", u64::from(self.history_limit)),
+            ("keepalive_seconds", self.keepalive_seconds),
+            ("ack_seconds", self.ack_seconds),
+            ("puppets.max_connections", self.puppets.max_connections as u64),
+        ];
+        match counts.iter().find(|(_, count)| *count == 0) {
+            Some((key, _)) => Err(wrong(key, "expected a number above 0")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What serde says about a key that it does not know, for a person: names the nearest known one.
+fn unknown_key(at: &str, why: &str) -> Option<ConfigError> {
+    let mut names = why.strip_prefix("unknown field `")?.split('`').step_by(2);
+    let unknown = names.next()?;
+    let near = names.map(|known| (strsim::jaro_winkler(unknown, known), known)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = near.filter(|(score, _)| *score > 0.7).map(|(_, known)| format!("; did you mean `{known}`?"));
+    // The path ends with the unknown key itself, or (in an older serde) with the table it stands in.
+    let table = at.strip_suffix(unknown).map_or(at, |table| table.trim_end_matches('.'));
+    let key = if table.is_empty() { unknown.to_owned() } else { format!("{table}.{unknown}") };
+    Some(wrong(&key, format!("there is no such key{}", hint.unwrap_or_default())))
+}
+
+fn secret(key: &str, value: &mut Option<Secret>, file: Option<&Path>) -> Result<(), ConfigError> {
+    let Some(file) = file else { return single_line(key, value.as_ref()) };
+    if value.is_some() {
+        return Err(wrong(key, format!("expected either {key} or {key}_file, not both")));
+    }
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| wrong(&format!("{key}_file"), format!("{} cannot be read: {e}", file.display())))?;
+    *value = Some(Secret::new(text.trim_end_matches(['\r', '\n'])));
+    single_line(key, value.as_ref())
+}
+
+fn single_line(key: &str, value: Option<&Secret>) -> Result<(), ConfigError> {
+    match value {
+        Some(secret) if secret.reveal().is_empty() || secret.reveal().chars().any(char::is_control) => {
+            Err(wrong(key, "expected a text of one line"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn wrong(key: &str, why: impl Into<String>) -> ConfigError {
+    ConfigError { key: key.to_owned(), why: why.into() }
+}
+
+/// Splits `host`, `host:port`, `[v6]` and `[v6]:port`.
+pub(super) fn host_port(server: &str) -> Option<(&str, Option<u16>)> {
+    let (host, rest) = match server.strip_prefix('[') {
+        Some(inner) => inner.split_once(']')?,
+        None => server.find(':').map_or((server, ""), |at| server.split_at(at)),
+    };
+    let valid = !host.is_empty() && host.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '/');
+    let port = match rest.strip_prefix(':') {
+        Some(digits) => Some(digits.parse::<u16>().ok().filter(|port| *port > 0)?),
+        None if rest.is_empty() => None,
+        None => return None,
+    };
+    valid.then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn key_of(section: serde_json::Value) -> String {
+        Config::read(section).expect_err("the section is wrong").key
+    }
+
+    #[test]
+    fn five_lines_are_enough() {
+        let config = Config::read(json!({"kind": "irc", "server": "irc.example.org:6697"})).expect("valid");
+        assert_eq!(config.host_port(), ("irc.example.org", 6697));
+        assert_eq!(config.mode, monster_bridge_api::Posting::Puppets);
+        assert_eq!(config.flood.burst, 5);
+    }
+
+    #[test]
+    fn the_port_follows_tls_where_none_is_named() {
+        let config = Config::read(json!({"server": "[::1]", "tls": false})).expect("valid");
+        assert_eq!(config.host_port(), ("::1", 6667));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_key() {
+        assert_eq!(key_of(json!({"server": "irc.example.org:0"})), "server");
+        assert_eq!(key_of(json!({"server": "a", "flood": {"burst": 0}})), "flood.burst");
+        assert_eq!(key_of(json!({"server": "a", "flood": {"burst": "x"}})), "flood.burst");
+        assert_eq!(key_of(json!({"server": "a", "channels": ["#a", "#b\r\nQUIT"]})), "channels[1]");
+        assert_eq!(key_of(json!({"server": "a", "fallback_encoding": "klingon"})), "fallback_encoding");
+        assert_eq!(key_of(json!({"server": "a", "sasl": {"mechanism": "external"}})), "sasl.mechanism");
+        assert_eq!(key_of(json!({"server": "a", "password": "a\nb"})), "password");
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_the_nearest_one() {
+        let error = Config::read(json!({"server": "a", "flod": {}})).expect_err("unknown key");
+        assert_eq!((error.key.as_str(), error.why.as_str()), ("flod", "there is no such key; did you mean `flood`?"));
+        let error = Config::read(json!({"server": "a", "flood": {"bursts": 1}})).expect_err("unknown key");
+        assert_eq!(error.key, "flood.bursts");
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let config = Config::read(json!({"server": "a", "password": "hunter2"})).expect("valid");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,191 @@
+//! From what connections hear to events for the host: who said it, whether it is ours, and what it
+//! means. One [`Listener`] per venue keeps the order and knows how far it has read.
+
+mod cursor;
+mod mask;
+mod private;
+mod translate;
+
+pub(crate) use private::{Ears, PrivateItem};
+pub(crate) use translate::{author_of, is_service};
+
+use crate::conn::Conn;
+use crate::instance::{Instance, Running};
+use crate::proto::Event;
+use crate::proto::session::{Attribution, HistoryItem, HistoryRange, Place, Point};
+use cursor::Cursor;
+use monster_bridge_api::{PersonaId, RemoteId, Venue};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How much further back than the last event a history is read: the ids sort out what is known.
+const OVERLAP: Duration = Duration::from_secs(2);
+/// No more pages than this are read at one time, so that a server that always has another one
+/// cannot keep us for ever.
+const MOST_PAGES: usize = 1000;
+
+/// Whether something happens now or is read from the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Now.
+    Live,
+    /// It happened.
+    History,
+}
+
+/// Hands over what is heard at one venue, in order.
+pub(crate) struct Listener {
+    instance: Arc<Instance>,
+    running: Arc<Running>,
+    venue: Venue,
+    /// What the history of the venue is asked by: the channel, or the other's nick.
+    target: RemoteId,
+    cursor_key: String,
+    cursor: Option<Cursor>,
+}
+
+impl Listener {
+    /// The listener of a room.
+    pub(crate) async fn room(instance: &Arc<Instance>, running: &Arc<Running>, room: &RemoteId) -> Self {
+        let venue = Venue::Room(room.clone());
+        Self::new(instance, running, venue, room.clone(), format!("cursor/{room}")).await
+    }
+
+    /// The listener of what `peer` says to a persona in private.
+    pub(crate) async fn private(
+        instance: &Arc<Instance>,
+        running: &Arc<Running>,
+        persona: &PersonaId,
+        peer: &RemoteId,
+    ) -> Self {
+        let venue = Venue::Private(persona.clone());
+        Self::new(instance, running, venue, peer.clone(), cursor::private_key(persona, peer)).await
+    }
+
+    async fn new(
+        instance: &Arc<Instance>,
+        running: &Arc<Running>,
+        venue: Venue,
+        target: RemoteId,
+        cursor_key: String,
+    ) -> Self {
+        let cursor = match running.host.load(&cursor_key).await {
+            Ok(saved) => saved.and_then(|text| Cursor::parse(&text)),
+            Err(error) => {
+                tracing::warn!(venue = %target, %error, "how far a history was read is not known");
+                None
+            }
+        };
+        Self { instance: Arc::clone(instance), running: Arc::clone(running), venue, target, cursor_key, cursor }
+    }
+
+    /// Hands over one thing that was heard, if it concerns anybody.
+    pub(crate) async fn hear(&mut self, conn: &Conn, event: Event, reading: Reading) {
+        let Some(by) = attribution(&event) else { return self.hear_membership(event).await };
+        if self.is_ours(by, reading) {
+            if let Some(mark) = &by.mark {
+                self.instance.marks.saw(mark, by.msgid.as_deref());
+            }
+            return;
+        }
+        if is_ignored(&self.instance, by) {
+            return;
+        }
+        let now = Cursor::of(by);
+        let moved = now.filter(|now| self.cursor.as_ref().is_none_or(|cursor| now.time_ms >= cursor.time_ms));
+        let Some(mut event) = translate::event(&self.instance, &self.running, conn, self.venue.clone(), event) else {
+            return;
+        };
+        event.cursor = moved.as_ref().map(|cursor| (self.cursor_key.clone(), cursor.to_text()));
+        if let Some(Err(why)) = self.running.accept(event).await {
+            tracing::debug!(instance = %self.instance.scope.instance, why, "the host refused an event");
+        }
+        if let Some(moved) = moved {
+            self.cursor = Some(moved);
+        }
+    }
+
+    async fn hear_membership(&mut self, event: Event) {
+        if let Some(event) = translate::membership(&self.instance, &self.running, &self.venue, event) {
+            drop(self.running.accept(event).await);
+        }
+    }
+
+    /// Reads what was said since the last event, where the server keeps a history. The first time,
+    /// notes where to begin the next time.
+    pub(crate) async fn catch_up(&mut self, conn: &Conn) {
+        let Some(cursor) = &self.cursor else {
+            let start = Cursor::now();
+            self.instance.save(&self.cursor_key, Some(&start.to_text())).await;
+            self.cursor = Some(start);
+            return;
+        };
+        let from = cursor.time() - OVERLAP;
+        self.read_from(conn, Point::Time(from)).await;
+    }
+
+    async fn read_from(&mut self, conn: &Conn, mut point: Point) {
+        if !conn.look(crate::proto::Session::has_history) {
+            return;
+        }
+        let Ok(target) = self.instance.names.target(&self.target) else { return };
+        let limit = usize::try_from(self.instance.config.history_limit).unwrap_or(usize::MAX);
+        for _ in 0..MOST_PAGES {
+            let page = match conn.history(&target, &HistoryRange::After(point.clone()), limit).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::info!(venue = %self.target, %error, "a history could not be read");
+                    return;
+                }
+            };
+            for item in page.items {
+                self.hear(conn, from_history(item), Reading::History).await;
+            }
+            let next = match page.last {
+                Some((Some(msgid), _)) => Point::Msgid(msgid),
+                Some((None, Some(time))) => Point::Time(time),
+                _ => return,
+            };
+            if page.lines == 0 || next == point {
+                return;
+            }
+            point = next;
+        }
+    }
+
+    /// Whether one of our own connections said it.
+    fn is_ours(&self, by: &Attribution, reading: Reading) -> bool {
+        let nick = self.instance.names.fold(&by.source.nick).into_string();
+        if by.own || self.instance.people.is_relayed(&nick) {
+            return true;
+        }
+        // What is read from a history may be older than our having the nick: then the mark tells.
+        self.instance.network.is_own(&nick) && (reading == Reading::Live || by.mark.is_some())
+    }
+
+}
+
+/// Whether a line is nobody's to hear.
+pub(crate) fn is_ignored(instance: &Instance, by: &Attribution) -> bool {
+    // What is said to a channel's operators only is not for everybody who is linked to it.
+    let restricted = matches!(&by.place, Place::Channel { status: Some(_), .. });
+    let bystander = by.history.is_some() && by.source.nick.eq_ignore_ascii_case("HistServ");
+    restricted || bystander || mask::matches_any(&instance.config.ignore, &by.source)
+}
+
+fn attribution(event: &Event) -> Option<&Attribution> {
+    match event {
+        Event::Said(heard) => Some(&heard.by),
+        Event::Reacted { by, .. } | Event::Redacted { by, .. } | Event::Typing { by, .. } => Some(by),
+        _ => None,
+    }
+}
+
+/// An entry of a history as the event it was.
+fn from_history(item: HistoryItem) -> Event {
+    match item {
+        HistoryItem::Said(heard) => Event::Said(heard),
+        HistoryItem::Reacted { by, target, emoji, removed } => Event::Reacted { by, target, emoji, removed },
+        HistoryItem::Redacted { by, target, reason } => Event::Redacted { by, target, reason },
+    }
+}

@@ -1,0 +1,133 @@
+//! What is remembered for a while of what we sent: which lines of a message are there already, and
+//! under which ids. Filled by the listener, which sees the lines of puppets, and by deliveries that
+//! were cut short; read by `find` and by the next try.
+
+use crate::proto::DeliveryMark;
+use monster_bridge_api::MessageKey;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// How many messages are remembered.
+const MOST: usize = 4096;
+
+/// Recently seen lines of ours.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    seen: HashMap<String, Seen>,
+    order: VecDeque<String>,
+}
+
+/// What is there of one message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Of how many lines the message is made; 0 if unknown.
+    pub(crate) parts: u32,
+    /// The lines that are there, with the ids they got.
+    pub(crate) lines: BTreeMap<u32, Option<String>>,
+}
+
+impl Seen {
+    /// Adds a line.
+    pub(crate) fn add(&mut self, mark: &DeliveryMark, msgid: Option<&str>) {
+        self.parts = self.parts.max(mark.parts);
+        let id = self.lines.entry(mark.part).or_default();
+        if id.is_none() {
+            *id = msgid.map(str::to_owned);
+        }
+    }
+
+    /// True if every line is there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.parts > 0 && (0..self.parts).all(|part| self.lines.contains_key(&part))
+    }
+
+    /// How many lines at the front are there.
+    pub(crate) fn front(&self) -> usize {
+        (0..).take_while(|part| self.lines.contains_key(part)).count()
+    }
+
+    /// The ids of the lines at the front.
+    pub(crate) fn front_ids(&self) -> Vec<Option<String>> {
+        (0..).map_while(|part| self.lines.get(&part).cloned()).collect()
+    }
+}
+
+impl Marks {
+    /// A line of ours was seen on the network.
+    pub(crate) fn saw(&self, mark: &DeliveryMark, msgid: Option<&str>) {
+        self.state.lock().entry(&mark.key).add(mark, msgid);
+    }
+
+    /// The first lines of a message of so many lines are certainly there.
+    pub(crate) fn sent(&self, key: &MessageKey, parts: usize, ids: &[Option<String>]) {
+        let mut state = self.state.lock();
+        let seen = state.entry(key.as_str());
+        seen.parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        for (part, id) in (0..).zip(ids) {
+            let known = seen.lines.entry(part).or_default();
+            if known.is_none() {
+                known.clone_from(id);
+            }
+        }
+    }
+
+    /// What is known of a message.
+    pub(crate) fn get(&self, key: &MessageKey) -> Option<Seen> {
+        self.state.lock().seen.get(key.as_str()).cloned()
+    }
+
+    /// The message is delivered; nobody will ask for it again.
+    pub(crate) fn forget(&self, key: &MessageKey) {
+        self.state.lock().seen.remove(key.as_str());
+    }
+}
+
+impl State {
+    fn entry(&mut self, key: &str) -> &mut Seen {
+        if !self.seen.contains_key(key) {
+            while self.order.len() >= MOST {
+                if let Some(oldest) = self.order.pop_front() {
+                    self.seen.remove(&oldest);
+                }
+            }
+            self.order.push_back(key.to_owned());
+        }
+        self.seen.entry(key.to_owned()).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(part: u32, parts: u32) -> DeliveryMark {
+        DeliveryMark { key: "mg-1".to_owned(), part, parts }
+    }
+
+    #[test]
+    fn only_lines_without_a_gap_count_as_the_front() {
+        let mut seen = Seen::default();
+        seen.add(&mark(0, 4), Some("a"));
+        seen.add(&mark(1, 4), None);
+        seen.add(&mark(3, 4), Some("d"));
+        assert_eq!((seen.front(), seen.is_whole()), (2, false));
+        assert_eq!(seen.front_ids(), [Some("a".to_owned()), None]);
+        seen.add(&mark(2, 4), Some("c"));
+        assert!(seen.is_whole());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let marks = Marks::default();
+        for n in 0..2 * MOST {
+            marks.saw(&DeliveryMark { key: format!("mg-{n}"), part: 0, parts: 1 }, None);
+        }
+        assert!(marks.state.lock().seen.len() <= MOST && marks.state.lock().order.len() <= MOST);
+        assert!(marks.get(&MessageKey::new("mg-0")).is_none());
+    }
+}

@@ -1,0 +1,75 @@
+//! From the start of an instance to its end: takes over what was kept, starts the tasks, and takes
+//! leave of the network.
+
+use crate::bot;
+use crate::hear::Ears;
+use crate::instance::{Instance, Running};
+use crate::net::Ident;
+use monster_bridge_api::{Health, Host, HostError, RunError};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Where the number of the last run is kept.
+const EPOCH: &str = "epoch";
+
+/// Runs an instance until `stop` is cancelled.
+pub(crate) async fn run(instance: &Arc<Instance>, host: Arc<dyn Host>, stop: CancellationToken) -> Result<(), RunError> {
+    let running = start(instance, host).await.map_err(|error| RunError(error.to_string()))?;
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = running.stop.cancelled() => {}
+    }
+    take_leave(instance).await;
+    instance.set_running(None);
+    let failed = running.finish().await;
+    instance.rooms.clear();
+    instance.puppets.clear();
+    instance.puppets.set_ears(None);
+    instance.bot.forget();
+    match failed {
+        Some(why) => {
+            running.host.report(Health::Down { why: why.clone() });
+            Err(RunError(why))
+        }
+        None => Ok(()),
+    }
+}
+
+async fn start(instance: &Arc<Instance>, host: Arc<dyn Host>) -> Result<Arc<Running>, HostError> {
+    let epoch = host.load(EPOCH).await?.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) + 1;
+    host.save(EPOCH, Some(&epoch.to_string())).await?;
+    instance.people.load(host.load_all("person/").await?);
+    instance.conversations.load(host.load_all("conversation/").await?);
+    instance.correspondents.load(host.load_all("correspondent/").await?);
+    instance.asked.load(&host.load_all("asked/").await?);
+    let rooms = host.rooms().await?;
+    let running = Arc::new(Running::new(host, CancellationToken::new(), ident(instance).await, epoch));
+    instance.set_running(Some(Arc::clone(&running)));
+    let ears = Ears::open(instance, &running);
+    instance.puppets.set_ears(Some(ears.clone()));
+    for usage in rooms {
+        let room = usage.room.clone();
+        instance.use_room(&running, &room, Some(usage));
+    }
+    instance.use_configured(&running);
+    instance.bring_back_puppets(&running);
+    running.spawn("bot", bot::tend(Arc::clone(instance), Arc::clone(&running), ears));
+    Ok(running)
+}
+
+async fn ident(instance: &Instance) -> Option<Arc<Ident>> {
+    let at = instance.config.ident_listen?;
+    match Ident::shared(at).await {
+        Ok(ident) => Some(ident),
+        Err(error) => {
+            tracing::warn!(instance = %instance.scope.instance, %at, %error, "ident queries are not answered");
+            None
+        }
+    }
+}
+
+/// Says goodbye on all connections at once.
+async fn take_leave(instance: &Instance) {
+    let conns: Vec<_> = instance.puppets.conns().into_iter().chain(instance.bot.conn()).collect();
+    futures_util::future::join_all(conns.iter().map(|conn| conn.quit("the gateway stops"))).await;
+}
