@@ -89,11 +89,7 @@ impl Instance {
         }
     }
 
-    async fn puppet_or_bot(
-        self: &Arc<Self>,
-        running: &Arc<Running>,
-        who: &Author,
-    ) -> Result<Arc<Conn>, RequestError> {
+    async fn puppet_or_bot(self: &Arc<Self>, running: &Arc<Running>, who: &Author) -> Result<Arc<Conn>, RequestError> {
         match self.puppet(running, who).await {
             Ok(conn) => Ok(conn),
             Err(NoPuppet::Full) => self.bot.ready(PATIENCE).await.map_err(RequestError::Unavailable),

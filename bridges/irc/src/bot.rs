@@ -132,11 +132,7 @@ pub(crate) async fn tend(instance: Arc<Instance>, running: Arc<Running>, ears: E
     }
 }
 
-async fn open(
-    instance: &Arc<Instance>,
-    running: &Running,
-    events: mpsc::Sender<Event>,
-) -> Result<Conn, OpenError> {
+async fn open(instance: &Arc<Instance>, running: &Running, events: mpsc::Sender<Event>) -> Result<Conn, OpenError> {
     let session = identity::bot(&instance.config, &instance.scope, instance.dialer.is_secure())
         .map_err(|why| OpenError::Closed(CloseReason::Refused(why)))?;
     let opening = Opening {
@@ -210,6 +206,7 @@ async fn hear(instance: &Arc<Instance>, ears: &Ears, conn: &Arc<Conn>, event: Ev
                 instance.network.saw_quit(instance.names.fold(&who.nick).as_str());
             }
         }
+        Event::Replayed(history) => to_room(instance, conn, &history.target.clone(), event).await,
         Event::Invited { channel, .. } => {
             if let Some(room) = instance.rooms.get(&instance.names.fold(channel)) {
                 room.retry();
@@ -239,7 +236,9 @@ impl Instance {
     pub(crate) fn after_failure(&self, why: &OpenError, backoff: &mut Backoff) -> Duration {
         let pause = backoff.pause();
         match why {
-            OpenError::Closed(CloseReason::Server { throttled: true, .. }) => pause.max(self.network.pacer.complained()),
+            OpenError::Closed(CloseReason::Server { throttled: true, .. }) => {
+                pause.max(self.network.pacer.complained())
+            }
             OpenError::Closed(CloseReason::Server { banned: true, .. }) => pause.max(Duration::from_secs(60)),
             _ => pause,
         }

@@ -138,10 +138,7 @@ impl<'a> Said<'a> {
 fn help(instance: &Instance) -> Vec<String> {
     vec![
         format!("I carry messages between IRC and {}.", instance.scope.public_host),
-        format!(
-            "msg ADDRESS TEXT - writes to somebody, e.g. msg @alice:{} hello",
-            instance.scope.public_host
-        ),
+        format!("msg ADDRESS TEXT - writes to somebody, e.g. msg @alice:{} hello", instance.scope.public_host),
         "status - tells how I am doing".to_owned(),
     ]
 }
@@ -195,9 +192,8 @@ async fn pass_on(
 
 fn reply(instance: &Instance, conn: &Conn, peer: &RemoteId, text: String) {
     let Ok(target) = instance.names.target(peer) else { return };
-    let saying =
-        Saying { target, manner: Manner::Notice, text, key: None, reply_to: None, speak_as: None, skip: 0 };
-    if let Err(error) = conn.act(|session| session.say(&saying, std::time::Instant::now())) {
+    let saying = Saying { target, manner: Manner::Notice, text, key: None, reply_to: None, speak_as: None, skip: 0 };
+    if let Err(error) = conn.act(|session| session.say(&saying)) {
         tracing::debug!(%error, "the bot could not answer");
     }
 }

@@ -57,7 +57,9 @@ impl Instance {
         let fits = chosen.len() <= LONGEST_NICK && nick::nick_of(chosen, "", LONGEST_NICK) == chosen;
         let target = self.names.target(&RemoteId::new(chosen)).ok().filter(|target| fits && !target.is_channel());
         let Some(target) = target else {
-            return format!("`{chosen}` cannot be a nick: letters, digits and -_[]{{}}\\^|` only, not beginning with a digit");
+            return format!(
+                "`{chosen}` cannot be a nick: letters, digits and -_[]{{}}\\^|` only, not beginning with a digit"
+            );
         };
         if let Err(why) = self.choose_nick(who, chosen).await {
             return why;

@@ -259,9 +259,8 @@ impl Config {
     /// Host and port of the server; the host without brackets.
     pub fn host_port(&self) -> (&str, u16) {
         let default = if self.tls { 6697 } else { 6667 };
-        read::host_port(&self.server).map_or((self.server.as_str(), default), |(host, port)| {
-            (host, port.unwrap_or(default))
-        })
+        read::host_port(&self.server)
+            .map_or((self.server.as_str(), default), |(host, port)| (host, port.unwrap_or(default)))
     }
 
     /// Channels of the configuration with their keys.

@@ -59,4 +59,3 @@ async fn register(instance: &Instance, findings: &mut Vec<Result<String, String>
     conn.quit("only trying out").await;
     Ok(())
 }
-

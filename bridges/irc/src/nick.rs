@@ -69,7 +69,8 @@ pub(crate) fn skeleton(name: &str) -> String {
 /// A name that can stand in a line before what somebody said: one line, nothing invisible, nothing
 /// that could be taken for the end of the name.
 pub(crate) fn label_of(name: &str, fallback: &str) -> String {
-    let visible: String = name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| is_shown(*c)).collect();
+    let visible: String =
+        name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| is_shown(*c)).collect();
     let words = visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let label: String = words.graphemes(true).take(LONGEST_LABEL).collect();
     let label = label.trim().to_owned();
@@ -123,7 +124,14 @@ mod tests {
 
     #[test]
     fn names_that_look_alike_have_one_skeleton() {
-        for (a, b) in [("alice", "aIice"), ("alice", "al1ce"), ("bob", "b0b"), ("alice", "аlice"), ("alice", "a_l-ice"), ("modern", "modem")] {
+        for (a, b) in [
+            ("alice", "aIice"),
+            ("alice", "al1ce"),
+            ("bob", "b0b"),
+            ("alice", "аlice"),
+            ("alice", "a_l-ice"),
+            ("modern", "modem"),
+        ] {
             assert_eq!(skeleton(a), skeleton(b), "{a} {b}");
         }
         assert_ne!(skeleton("alice"), skeleton("alicia"));

@@ -48,8 +48,8 @@ impl Instance {
             return Ok(profile);
         }
         let asked = tokio::time::timeout(PATIENCE, self.ask_profile(id)).await;
-        let profile =
-            asked.unwrap_or_else(|_| Err(RequestError::Unavailable("the IRC server did not answer in time".to_owned())))?;
+        let profile = asked
+            .unwrap_or_else(|_| Err(RequestError::Unavailable("the IRC server did not answer in time".to_owned())))?;
         self.profiles.put(id, profile.clone());
         Ok(profile)
     }
@@ -120,7 +120,8 @@ fn of_person(id: &RemoteId, whois: &Whois, is_public: &dyn Fn(&str) -> bool) -> 
     row("real name", Some(plain(&whois.realname)));
     row("account", whois.account.clone());
     row("away", whois.away.as_deref().map(plain));
-    let shown: Vec<_> = whois.channels.iter().filter(|channel| is_public(channel)).take(MOST_CHANNELS).cloned().collect();
+    let shown: Vec<_> =
+        whois.channels.iter().filter(|channel| is_public(channel)).take(MOST_CHANNELS).cloned().collect();
     row("channels", Some(shown.join(" ")));
     row("server", whois.server.clone());
     row("idle", whois.idle.map(span));

@@ -80,7 +80,8 @@ impl Puppets {
     /// Whose puppet has the nick now.
     pub(crate) fn owner_of(&self, nick: &RemoteId) -> Option<PersonaId> {
         let table = self.table.lock();
-        let has_nick = |puppet: &Puppet| puppet.conn().is_some_and(|conn| conn.isupport().fold(&conn.nick()) == nick.as_str());
+        let has_nick =
+            |puppet: &Puppet| puppet.conn().is_some_and(|conn| conn.isupport().fold(&conn.nick()) == nick.as_str());
         table.iter().find(|(_, puppet)| has_nick(puppet)).map(|(persona, _)| persona.clone())
     }
 
@@ -140,7 +141,11 @@ impl Puppet {
 
 impl Instance {
     /// Somebody's puppet, connected: waits for it for a while.
-    pub(crate) async fn puppet(self: &Arc<Self>, running: &Arc<Running>, author: &Author) -> Result<Arc<Conn>, NoPuppet> {
+    pub(crate) async fn puppet(
+        self: &Arc<Self>,
+        running: &Arc<Running>,
+        author: &Author,
+    ) -> Result<Arc<Conn>, NoPuppet> {
         self.person(author).await;
         self.note_use(&author.id).await;
         let puppet = self.wake_puppet(running, &author.id, Urgency::Urgent)?;
@@ -290,7 +295,8 @@ impl Life {
             return Err(refused("the person is not known".to_owned()));
         };
         let longest = instance.bot.conn().map_or(COMMON_NICK, |bot| bot.look(|session| session.isupport().nick_len()));
-        let session = identity::puppet(&instance.config, &person, longest, instance.dialer.is_secure()).map_err(refused)?;
+        let session =
+            identity::puppet(&instance.config, &person, longest, instance.dialer.is_secure()).map_err(refused)?;
         let opening = Opening {
             dialer: &instance.dialer,
             ident: self.running.ident.as_deref(),

@@ -13,7 +13,11 @@ use tokio_util::sync::CancellationToken;
 const EPOCH: &str = "epoch";
 
 /// Runs an instance until `stop` is cancelled.
-pub(crate) async fn run(instance: &Arc<Instance>, host: Arc<dyn Host>, stop: CancellationToken) -> Result<(), RunError> {
+pub(crate) async fn run(
+    instance: &Arc<Instance>,
+    host: Arc<dyn Host>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
     let running = start(instance, host).await.map_err(|error| RunError(error.to_string()))?;
     tokio::select! {
         () = stop.cancelled() => {}

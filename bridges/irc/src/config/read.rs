@@ -70,7 +70,10 @@ impl Config {
             }
         }
         if self.tls_client_cert_file.is_some() != self.tls_client_key_file.is_some() {
-            return Err(wrong("tls_client_cert_file", "expected tls_client_cert_file and tls_client_key_file together"));
+            return Err(wrong(
+                "tls_client_cert_file",
+                "expected tls_client_cert_file and tls_client_key_file together",
+            ));
         }
         if let Some(sasl) = &self.sasl {
             let external = sasl.mechanism == super::Mechanism::External;

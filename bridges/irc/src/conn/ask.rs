@@ -23,7 +23,7 @@ pub(crate) enum SendError {
 impl Conn {
     /// Says something, and waits for the acknowledgement: the ids of its lines.
     pub(crate) async fn say(&self, saying: &Saying) -> Result<Vec<Option<String>>, SendError> {
-        self.send(|session, now| session.say(saying, now)).await
+        self.send(|session| session.say(saying)).await
     }
 
     /// Puts an emoji to a message, or takes it back.
@@ -35,7 +35,7 @@ impl Conn {
         remove: bool,
         key: &str,
     ) -> Result<Vec<Option<String>>, SendError> {
-        self.send(|session, now| session.react(target, msgid, emoji, remove, Some(key), now)).await
+        self.send(|session| session.react(target, msgid, emoji, remove, Some(key))).await
     }
 
     /// Withdraws a message.
@@ -45,7 +45,7 @@ impl Conn {
         msgid: &str,
         reason: Option<&str>,
     ) -> Result<Vec<Option<String>>, SendError> {
-        self.send(|session, now| session.redact(target, msgid, reason, now)).await
+        self.send(|session| session.redact(target, msgid, reason)).await
     }
 
     /// Joins a channel.
@@ -99,11 +99,11 @@ impl Conn {
 
     async fn send(
         &self,
-        ask: impl FnOnce(&mut Session, Instant) -> Result<SendToken, Refusal>,
+        ask: impl FnOnce(&mut Session) -> Result<SendToken, Refusal>,
     ) -> Result<Vec<Option<String>>, SendError> {
         let waiter = {
             let mut state = self.inner.state.lock();
-            let token = ask(&mut state.session, Instant::now())?;
+            let token = ask(&mut state.session)?;
             let (tell, waiter) = oneshot::channel();
             state.sends.insert(token, tell);
             waiter

@@ -171,7 +171,7 @@ impl Driver {
                 break;
             }
         }
-        tracing::debug!(connection = self.inner.id, reason = %super::words(&reason), "irc connection ended");
+        tracing::debug!(connection = self.inner.id, %reason, "irc connection ended");
         self.closing.send_replace(Some(reason));
     }
 }

@@ -52,7 +52,7 @@ pub(crate) enum OpenError {
     #[error(transparent)]
     Dial(#[from] DialError),
     /// The server did not let us in.
-    #[error("{}", words(.0))]
+    #[error("{0}")]
     Closed(CloseReason),
 }
 
@@ -159,17 +159,5 @@ impl Drop for Conn {
         if self.closed.borrow().is_none() {
             self.say_goodbye("");
         }
-    }
-}
-
-/// Why a connection ended, for a person.
-pub(crate) fn words(reason: &CloseReason) -> String {
-    match reason {
-        CloseReason::Quit => "we left".to_owned(),
-        CloseReason::Dead => "the server no longer answers".to_owned(),
-        CloseReason::Lost(why) => format!("the connection was lost: {why}"),
-        CloseReason::Server { why, .. } => format!("the server closed the connection: {why}"),
-        CloseReason::Refused(why) => why.clone(),
-        CloseReason::WantsTls => "the server wants TLS".to_owned(),
     }
 }

@@ -111,7 +111,9 @@ impl Instance {
     ) -> Result<(), RequestError> {
         let target = self.names.target(peer).map_err(|why| RequestError::Refused(why.to_string()))?;
         let whois = conn.whois(&target).await.map_err(|failure| match failure.kind {
-            FailureKind::Unknown => RequestError::Unknown(format!("nobody is called {peer} on {} now", self.dialer.host())),
+            FailureKind::Unknown => {
+                RequestError::Unknown(format!("nobody is called {peer} on {} now", self.dialer.host()))
+            }
             _ => RequestError::Unavailable(failure.why),
         })?;
         self.begin(conn, persona, peer, &whois).await;

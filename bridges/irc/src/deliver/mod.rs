@@ -98,7 +98,9 @@ async fn say(
     let mut saying = speaker.as_itself().saying(key, words, style, reply_to);
     let mut ids = Vec::new();
     let lines = speaker.conn.look(|session| session.count_lines(&saying));
-    if let Some(seen) = instance.marks.get(key).filter(|seen| usize::try_from(seen.parts).is_ok_and(|parts| parts == lines)) {
+    if let Some(seen) =
+        instance.marks.get(key).filter(|seen| usize::try_from(seen.parts).is_ok_and(|parts| parts == lines))
+    {
         ids = seen.front_ids();
         saying.skip = ids.len();
     }
@@ -116,7 +118,13 @@ async fn say(
 }
 
 /// What it means that something was not acknowledged; lines that certainly arrived are remembered.
-fn failed(instance: &Instance, key: &MessageKey, saying: &Saying, speaker: &Speaker, error: SendError) -> DeliveryError {
+fn failed(
+    instance: &Instance,
+    key: &MessageKey,
+    saying: &Saying,
+    speaker: &Speaker,
+    error: SendError,
+) -> DeliveryError {
     let remember = |ids: &[Option<String>]| {
         if ids.is_empty() {
             return;
@@ -179,7 +187,10 @@ async fn redact(
             }
         };
         // The author's own connection may not; the bot may, where it is an operator.
-        let bot = instance.bot.conn().filter(|bot| bot.id() != speaker.conn.id() && speaker::is_operator(bot, &speaker.target));
+        let bot = instance
+            .bot
+            .conn()
+            .filter(|bot| bot.id() != speaker.conn.id() && speaker::is_operator(bot, &speaker.target));
         match bot {
             Some(bot) => bot.redact(&speaker.target, id.as_str(), reason).await?,
             None => return Err(refused),
@@ -216,9 +227,7 @@ async fn react(
 
 /// The ids of what was sent; where the server gave none, ids of our own, the same on every try.
 fn receipt(key: &MessageKey, ids: Vec<Option<String>>) -> Receipt {
-    let id = |(part, id): (usize, Option<String>)| {
-        EventId::new(id.unwrap_or_else(|| format!("{OWN_ID}{key}-{part}")))
-    };
+    let id = |(part, id): (usize, Option<String>)| EventId::new(id.unwrap_or_else(|| format!("{OWN_ID}{key}-{part}")));
     Receipt { ids: ids.into_iter().enumerate().map(id).collect() }
 }
 

@@ -98,7 +98,9 @@ impl Instance {
         }
         if self.network.is_own(delivery.target.as_str()) {
             let who = &delivery.target;
-            return Err(DeliveryError::permanent(format!("{who} is the nick of somebody of this gateway; write to their own address")));
+            return Err(DeliveryError::permanent(format!(
+                "{who} is the nick of somebody of this gateway; write to their own address"
+            )));
         }
         let (conn, voice) = match posting {
             Posting::Puppets => match self.puppet(running, &delivery.author).await {
@@ -184,7 +186,8 @@ pub(super) fn is_operator(conn: &Conn, target: &Target) -> bool {
     conn.look(|session| {
         let Some(channel) = session.channel(target.as_str()) else { return false };
         let own = session.nick();
-        let sign = channel.members.iter().find(|(nick, _)| session.isupport().same(nick, own)).and_then(|(_, sign)| *sign);
+        let sign =
+            channel.members.iter().find(|(nick, _)| session.isupport().same(nick, own)).and_then(|(_, sign)| *sign);
         sign.is_some_and(|sign| matches!(sign, '~' | '&' | '@'))
     })
 }

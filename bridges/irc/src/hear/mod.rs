@@ -79,8 +79,32 @@ impl Listener {
         Self { instance: Arc::clone(instance), running: Arc::clone(running), venue, target, cursor_key, cursor }
     }
 
-    /// Hands over one thing that was heard, if it concerns anybody.
+    /// Hands over what was heard, if it concerns anybody.
     pub(crate) async fn hear(&mut self, conn: &Conn, event: Event, reading: Reading) {
+        let Event::Replayed(history) = event else { return self.hear_one(conn, event, reading).await };
+        // What the server shows by itself on joining; where history can be asked for, it was.
+        if conn.look(crate::proto::Session::has_history) {
+            return;
+        }
+        for item in history.items {
+            let event = from_history(item);
+            if attribution(&event).is_some_and(|by| self.is_news(by)) {
+                self.hear_one(conn, event, Reading::History).await;
+            }
+        }
+    }
+
+    /// Whether a replayed line was not heard before: the id tells, or else the time.
+    fn is_news(&self, by: &Attribution) -> bool {
+        let Some(cursor) = &self.cursor else { return false };
+        match Cursor::of(by) {
+            Some(at) if by.msgid.is_some() => at.time() + OVERLAP >= cursor.time(),
+            Some(at) => at.time_ms > cursor.time_ms,
+            None => false,
+        }
+    }
+
+    async fn hear_one(&mut self, conn: &Conn, event: Event, reading: Reading) {
         let Some(by) = attribution(&event) else { return self.hear_membership(event).await };
         if self.is_ours(by, reading) {
             if let Some(mark) = &by.mark {
@@ -162,7 +186,6 @@ impl Listener {
         // What is read from a history may be older than our having the nick: then the mark tells.
         self.instance.network.is_own(&nick) && (reading == Reading::Live || by.mark.is_some())
     }
-
 }
 
 /// Whether a line is nobody's to hear.

@@ -6,8 +6,8 @@ use crate::chat;
 use crate::conn::Conn;
 use crate::ctcp;
 use crate::instance::{Instance, Running};
-use crate::proto::session::{Attribution, Place, Speech};
 use crate::proto::Event;
+use crate::proto::session::{Attribution, Place, Speech};
 use monster_bridge_api::{EventKind, PersonaId, RemoteId, Venue};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -69,7 +69,8 @@ impl Ears {
     pub(crate) fn open(instance: &Arc<Instance>, running: &Arc<Running>) -> Self {
         let lane = |_| {
             let (lane, heard) = mpsc::channel(LANE);
-            let lane_task = Lane { instance: Arc::clone(instance), running: Arc::clone(running), listeners: HashMap::new() };
+            let lane_task =
+                Lane { instance: Arc::clone(instance), running: Arc::clone(running), listeners: HashMap::new() };
             running.spawn("private", lane_task.run(heard));
             lane
         };
@@ -162,9 +163,7 @@ impl Lane {
         }
         match self.listeners.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => {
-                free.insert(Listener::private(&self.instance, &self.running, persona, peer).await)
-            }
+            Entry::Vacant(free) => free.insert(Listener::private(&self.instance, &self.running, persona, peer).await),
         }
     }
 }

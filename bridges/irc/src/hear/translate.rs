@@ -24,13 +24,7 @@ pub(crate) fn is_service(source: &Source) -> bool {
 
 /// The event of something that was said or done at `venue`; `None` for what is nobody's business,
 /// and for what is only passed on as a hint.
-pub(super) fn event(
-    instance: &Instance,
-    running: &Running,
-    conn: &Conn,
-    venue: Venue,
-    told: Told,
-) -> Option<Event> {
+pub(super) fn event(instance: &Instance, running: &Running, conn: &Conn, venue: Venue, told: Told) -> Option<Event> {
     let (by, kind) = match told {
         Told::Said(heard) => {
             let content = content(instance, conn, &heard)?;

@@ -50,15 +50,8 @@ impl Pacer {
     pub(crate) fn new(per_minute: u32) -> Self {
         let burst = f64::from(per_minute.div_ceil(4).max(1));
         let rate = f64::from(per_minute) / 60.0;
-        let state = State {
-            burst,
-            rate,
-            turns: burst,
-            at: Instant::now(),
-            urgent_waiting: 0,
-            not_before: None,
-            complaints: 0,
-        };
+        let state =
+            State { burst, rate, turns: burst, at: Instant::now(), urgent_waiting: 0, not_before: None, complaints: 0 };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 

@@ -221,7 +221,9 @@ impl Instance {
             match self.names.id_of(name) {
                 Ok(id) if self.rooms.get(&id).is_none() => self.use_room(running, &id, None),
                 Ok(_) => {}
-                Err(error) => tracing::warn!(instance = %self.scope.instance, %error, "a configured channel is left out"),
+                Err(error) => {
+                    tracing::warn!(instance = %self.scope.instance, %error, "a configured channel is left out")
+                }
             }
         }
     }
