@@ -110,7 +110,7 @@ impl Gateway {
         let address = listener.local_addr().map_err(|why| StartError::Bind { address: server.listen, why })?;
         let lock = InstanceLock::take(&server.data_dir, "the gateway")?;
         let environment = Environment::system();
-        let _token = AdminToken::load_or_make(&server.data_dir, &|bytes| environment.random.fill(bytes))?;
+        let token = AdminToken::load_or_make(&server.data_dir, &|bytes| environment.random.fill(bytes))?;
         let store = open_store(&server.data_dir).await?;
         let core = Core::new(environment, Arc::clone(&store), settings(&config), server.public_url.authority().clone());
         register_bridges(&core, &config)?;
@@ -122,7 +122,7 @@ impl Gateway {
             figures: http::recorder().filter(|_| config.metrics.enabled).map(|it| (it, config.metrics.token.clone())),
             gather: insight,
             redeem: Arc::new(NoTokens),
-            api: axum::Router::new(),
+            api: http::api::router(Arc::clone(&core), Arc::clone(&store), environment.clone(), token),
             accounts: axum::Router::new(),
             trusted_proxies: server.trusted_proxies.clone().into(),
             public_url: server.public_url.clone(),

@@ -5,6 +5,7 @@
 //! that change accounts, links or the map work on the store, whether a gateway runs on it or not.
 
 mod accounts;
+mod chat;
 mod copies;
 mod failure;
 mod links;
@@ -54,6 +55,7 @@ enum Command {
     Restore(copies::Restore),
     /// Print the Matrix application-service registration of a bridge instance.
     Registration(small::Registration),
+    Chat(chat::Chat),
     /// Ask the gateway of this configuration whether it is up; for health checks.
     Health(small::Health),
 }
@@ -91,6 +93,7 @@ fn act(cli: Cli) -> Outcome {
         Command::Backup(command) => with_office(config, async |office| command.run(&office).await),
         Command::Restore(command) => command.run(config),
         Command::Registration(command) => command.run(config),
+        Command::Chat(command) => blocking(command.run(config)),
         Command::Health(command) => blocking(command.run(config)),
     }
 }
