@@ -112,7 +112,12 @@ impl Gateway {
         let environment = Environment::system();
         let token = AdminToken::load_or_make(&server.data_dir, &|bytes| environment.random.fill(bytes))?;
         let store = open_store(&server.data_dir).await?;
-        let core = Core::new(environment, Arc::clone(&store), settings(&config), server.public_url.authority().clone());
+        let core = Core::new(
+            environment.clone(),
+            Arc::clone(&store),
+            settings(&config),
+            server.public_url.authority().clone(),
+        );
         register_bridges(&core, &config)?;
         core.start().await?;
 
@@ -122,7 +127,7 @@ impl Gateway {
             figures: http::recorder().filter(|_| config.metrics.enabled).map(|it| (it, config.metrics.token.clone())),
             gather: insight,
             redeem: Arc::new(NoTokens),
-            api: http::api::router(Arc::clone(&core), Arc::clone(&store), environment.clone(), token),
+            api: http::api::router(Arc::clone(&core), Arc::clone(&store), environment, token),
             accounts: axum::Router::new(),
             trusted_proxies: server.trusted_proxies.clone().into(),
             public_url: server.public_url.clone(),

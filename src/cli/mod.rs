@@ -7,6 +7,7 @@
 mod accounts;
 mod chat;
 mod copies;
+mod doctor;
 mod failure;
 mod links;
 mod map;
@@ -38,6 +39,8 @@ enum Command {
     Run,
     /// Tell everything that is wrong with the configuration; exit code 78 if anything is.
     CheckConfig(small::CheckConfig),
+    /// Try what the configuration needs from this machine, and say what to do about each failure.
+    Doctor(doctor::Doctor),
     /// Make, list and remove local accounts.
     #[command(subcommand)]
     Account(accounts::AccountCommand),
@@ -86,6 +89,7 @@ fn act(cli: Cli) -> Outcome {
     match cli.command.unwrap_or(Command::Run) {
         Command::Run => run::run(config),
         Command::CheckConfig(command) => command.run(config),
+        Command::Doctor(command) => blocking(command.run(config)),
         Command::Account(command) => with_office(config, async |office| command.run(&office).await),
         Command::Link(command) => with_office(config, async |office| command.run(&office).await),
         Command::Map(command) => with_office(config, async |office| command.run(&office).await),
@@ -113,5 +117,9 @@ fn with_office(config: Option<&std::path::Path>, work: impl AsyncFnOnce(office::
 /// Runs a future to its end on this thread.
 fn blocking<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|why| Failure::system(format!("cannot start: {why}")))?.block_on(work)
+    let runtime = runtime.map_err(|why| Failure::system(format!("cannot start: {why}")))?;
+    let outcome = runtime.block_on(work);
+    // What still blocks a thread (a resolver) is not waited for.
+    runtime.shutdown_background();
+    outcome
 }

@@ -114,10 +114,10 @@ section! {
         "frame_bytes" => frame_bytes: usize = "262144",
         /// Sockets that are open at the same time, all together.
         "sockets" => sockets: usize = "50000",
-        /// Sockets from one address of origin that are open at the same time.
-        "sockets_per_address" => sockets_per_address: usize = "1000",
-        /// Requests and connection attempts a second from one address of origin.
-        "requests_per_second" => requests_per_second: u32 = "100",
+        /// Sockets from one address of origin (of IPv6, from one /64) that are open at the same time.
+        "sockets_per_origin" => sockets_per_origin: usize = "1000",
+        /// Sockets that one address of origin may open a second.
+        "upgrades_per_second" => upgrades_per_second: u32 = "100",
         /// How long a socket of somebody unknown may say nothing before it is closed, in seconds.
         "anonymous_idle_seconds" => anonymous_idle_seconds: u64 = "60",
     }
@@ -129,8 +129,8 @@ impl Limits {
         at_least(reader, "limits.frames_burst", u64::from(self.frames_burst), 1);
         at_least(reader, "limits.frame_bytes", self.frame_bytes as u64, 4096);
         at_least(reader, "limits.sockets", self.sockets as u64, 1);
-        at_least(reader, "limits.sockets_per_address", self.sockets_per_address as u64, 1);
-        at_least(reader, "limits.requests_per_second", u64::from(self.requests_per_second), 1);
+        at_least(reader, "limits.sockets_per_origin", self.sockets_per_origin as u64, 1);
+        at_least(reader, "limits.upgrades_per_second", u64::from(self.upgrades_per_second), 1);
         at_least(reader, "limits.anonymous_idle_seconds", self.anonymous_idle_seconds, 5);
         if self.frame_bytes > 16 << 20 {
             reader.complain("limits.frame_bytes", "expected at most 16777216 (16 MiB)");

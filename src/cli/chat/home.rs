@@ -44,7 +44,8 @@ pub(super) async fn find(file: Option<&Path>, account: Option<&str>) -> Outcome<
 fn elsewhere(text: &str) -> Outcome<Home> {
     let account = text.parse::<Address>().map_err(|why| Failure::data(format!("{text}: {why}")))?;
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| Failure::data(format!("the token of {account} is expected in {TOKEN_VARIABLE}")))?;
+    let token =
+        token.ok_or_else(|| Failure::data(format!("the token of {account} is expected in {TOKEN_VARIABLE}")))?;
     let authority = account.authority();
     let tls = authority.is_tls_by_default();
     let (host, port) = (authority.bare_host().to_owned(), authority.port_or_default(tls));
@@ -70,8 +71,14 @@ async fn account_here(office: &Office, data_dir: &Path, name: Option<&str>) -> O
     match office.store.account(&name).await? {
         Some(_) => {}
         None if own => {
-            let account =
-                Account { name: name.clone(), kind: AccountKind::Person, nickname: None, picture: None, pass: None, created: 0 };
+            let account = Account {
+                name: name.clone(),
+                kind: AccountKind::Person,
+                nickname: None,
+                picture: None,
+                pass: None,
+                created: 0,
+            };
             office.admin.add_account(account).await?;
         }
         None => return Err(Failure::missing(format!("there is no account `{name}`; `account add {name}` makes it"))),
@@ -83,7 +90,9 @@ async fn account_here(office: &Office, data_dir: &Path, name: Option<&str>) -> O
 fn own_name() -> String {
     let names = ["USER", "LOGNAME"].into_iter().filter_map(|variable| std::env::var(variable).ok());
     let plain = |name: &String| {
-        !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        !name.is_empty()
+            && name.len() <= 64
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     names.into_iter().find(plain).unwrap_or_else(|| "me".to_owned())
 }
@@ -101,8 +110,7 @@ async fn own_token(office: &Office, data_dir: &Path, name: &str) -> Outcome<Stri
         if let Some(dir) = path.parent() {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         }
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         writeln!(file, "{}", token.reveal())
     };
     keep().map_err(|why| Failure::system(format!("cannot keep the token in {}: {why}", path.display())))?;

@@ -98,9 +98,9 @@ impl Refused {
     fn told(self, home: &Home) -> Failure {
         let at = format!("{}:{}", home.host, home.port);
         match self {
-            Self::Later(why) => Failure::unavailable(format!(
-                "no gateway can be reached at {at} ({why}); `monster-gateway` starts one"
-            )),
+            Self::Later(why) => {
+                Failure::unavailable(format!("no gateway can be reached at {at} ({why}); `monster-gateway` starts one"))
+            }
             Self::ForGood(why) => Failure::permission(format!("the gateway at {at} refuses {}: {why}", home.account)),
         }
     }
@@ -122,7 +122,11 @@ async fn connect(home: &Home) -> Result<Link, Refused> {
         Err(Error::Http(answer)) => {
             let status = answer.status();
             let why = answer.body().as_deref().and_then(told).unwrap_or_else(|| format!("it answered {status}"));
-            if status.is_server_error() || status.as_u16() == 429 { Err(Refused::Later(why)) } else { Err(Refused::ForGood(why)) }
+            if status.is_server_error() || status.as_u16() == 429 {
+                Err(Refused::Later(why))
+            } else {
+                Err(Refused::ForGood(why))
+            }
         }
         Err(error) => Err(Refused::Later(error.to_string())),
     }

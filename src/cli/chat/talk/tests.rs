@@ -123,7 +123,10 @@ fn a_request_can_be_accepted_or_declined() {
     let request = json!({ "code": "1001", "messageId": "m1", "from": "@bob:gw.example.org" });
     assert!(shown(&talk.frame(&request)).contains("/accept or /decline"));
     let accepted = talk.line("/accept");
-    assert_eq!((asked(&accepted)["code"].as_str(), asked(&accepted)["to"].as_str()), (Some("1001"), Some("@bob:gw.example.org")));
+    assert_eq!(
+        (asked(&accepted)["code"].as_str(), asked(&accepted)["to"].as_str()),
+        (Some("1001"), Some("@bob:gw.example.org"))
+    );
     assert_eq!(asked(&talk.line("/decline"))["code"], "1004");
 }
 
@@ -131,9 +134,15 @@ fn a_request_can_be_accepted_or_declined() {
 fn a_room_can_be_joined_with_a_pass() {
     let mut talk = talk(Some("@club:localhost:7580"));
     let frame = talk.line("/join sesame");
-    assert_eq!((asked(&frame)["pass"].as_str(), asked(&frame)["to"].as_str()), (Some("sesame"), Some("@club:localhost:7580")));
+    assert_eq!(
+        (asked(&frame)["pass"].as_str(), asked(&frame)["to"].as_str()),
+        (Some("sesame"), Some("@club:localhost:7580"))
+    );
     let frame = talk.line("/join @other:localhost:7580 open up");
-    assert_eq!((asked(&frame)["pass"].as_str(), asked(&frame)["to"].as_str()), (Some("open up"), Some("@other:localhost:7580")));
+    assert_eq!(
+        (asked(&frame)["pass"].as_str(), asked(&frame)["to"].as_str()),
+        (Some("open up"), Some("@other:localhost:7580"))
+    );
 }
 
 #[test]
