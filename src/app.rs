@@ -7,6 +7,7 @@ mod insight;
 use crate::config::{Config, Limits};
 use crate::core::{Core, Environment, Registry, Settings};
 use crate::http;
+use crate::monster::{self, Allow, BadAllow, MonsterSide, Options, Patience, Port};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{InstanceLock, LockError, Store, StoreError};
 use crate::token::{AdminToken, TokenError};
@@ -61,6 +62,9 @@ pub enum StartError {
     /// The administrator's token cannot be read or made.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// An entry of `identity.allow_private` is none.
+    #[error("identity.allow_private: {0}")]
+    Allow(#[from] BadAllow),
     /// A bridge cannot be made.
     #[error("bridges.{instance}.{why}")]
     Bridge {
@@ -84,6 +88,7 @@ pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
     core: Arc<Core>,
+    monster: Arc<MonsterSide>,
     store: Arc<dyn Store>,
     accepting: CancellationToken,
     tasks: TaskTracker,
@@ -106,6 +111,8 @@ impl Gateway {
     /// Starts a gateway on a listener that is bound already.
     pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, StartError> {
         install_crypto();
+        // Before anybody counts anything.
+        let figures = http::recorder().filter(|_| config.metrics.enabled);
         let server = &config.server;
         let address = listener.local_addr().map_err(|why| StartError::Bind { address: server.listen, why })?;
         let lock = InstanceLock::take(&server.data_dir, "the gateway")?;
@@ -119,16 +126,20 @@ impl Gateway {
             server.public_url.authority().clone(),
         );
         register_bridges(&core, &config)?;
+        let monster = MonsterSide::new(Arc::clone(&core), options(&config)?);
+        core.set_port(Arc::new(Port::new(Arc::clone(&monster))));
         core.start().await?;
 
         let insight = Arc::new(Insight::new(Arc::clone(&core), Arc::clone(&store)));
         let site = http::Site {
             probe: Arc::clone(&insight) as Arc<dyn http::Probe>,
-            figures: http::recorder().filter(|_| config.metrics.enabled).map(|it| (it, config.metrics.token.clone())),
+            figures: figures.map(|handle| (handle, config.metrics.token.clone())),
             gather: insight,
-            redeem: Arc::new(NoTokens),
+            redeem: Arc::new(Vouching(Arc::clone(&monster))),
             api: http::api::router(Arc::clone(&core), Arc::clone(&store), environment, token),
-            accounts: axum::Router::new(),
+            accounts: monster::accounts(Arc::clone(&monster), |request| {
+                request.extensions().get::<http::ClientAddress>().map(|client| client.0)
+            }),
             trusted_proxies: server.trusted_proxies.clone().into(),
             public_url: server.public_url.clone(),
         };
@@ -139,14 +150,43 @@ impl Gateway {
         let (accepting, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(http::serve(listener, http::router(site), bounds, accepting.clone(), tasks.clone()));
         let grace = Duration::from_secs(server.stop_seconds);
-        Ok(Running { address, core, store, accepting, tasks, grace, _lock: lock })
+        Ok(Running { address, core, monster, store, accepting, tasks, grace, _lock: lock })
     }
 }
 
-struct NoTokens;
-impl http::Redeem for NoTokens {
-    fn redeem(&self, _: &str) -> Option<serde_json::Value> {
-        None
+/// The check tokens of the Monster side, for the listener.
+struct Vouching(Arc<MonsterSide>);
+
+impl http::Redeem for Vouching {
+    fn redeem(&self, token: &str) -> Option<serde_json::Value> {
+        serde_json::to_value(self.0.redeem(token)?).ok()
+    }
+}
+
+/// What the configuration says about the Monster side.
+fn options(config: &Config) -> Result<Options, StartError> {
+    let Config { server, identity, limits, .. } = config;
+    let allow_private = identity.allow_private.iter().map(|entry| entry.parse::<Allow>());
+    let anonymous_idle = Duration::from_secs(limits.anonymous_idle_seconds);
+    Ok(Options {
+        require_tls: identity.require_tls,
+        allow_private: allow_private.collect::<Result<_, _>>()?,
+        wss_hosts: identity.wss_hosts.clone(),
+        max_frame_bytes: limits.frame_bytes,
+        limits: monster_limits(limits),
+        patience: Patience { anonymous_idle, ..Patience::default() },
+        ..Options::new(server.public_url.as_str(), server.public_url.authority().clone(), monster::system_tls())
+    })
+}
+
+fn monster_limits(limits: &Limits) -> monster::Limits {
+    monster::Limits {
+        enabled: limits.enabled,
+        frames_per_second: limits.frames_per_second,
+        frames_burst: limits.frames_burst,
+        sockets: limits.sockets,
+        sockets_per_origin: limits.sockets_per_origin,
+        upgrades_per_second: limits.upgrades_per_second,
     }
 }
 
@@ -183,7 +223,7 @@ impl Running {
 
     /// Limits sockets and frames otherwise from now on.
     pub fn set_limits(&self, limits: &Limits) {
-        let _ = limits;
+        self.monster.set_limits(monster_limits(limits));
     }
 
     /// Stops: accepts no more, lets deliveries in flight finish, closes sockets, has the bridges take
@@ -191,8 +231,10 @@ impl Running {
     pub async fn stop(self) {
         self.accepting.cancel();
         self.tasks.close();
-        self.core.stop(self.grace / 2).await;
-        if tokio::time::timeout(self.grace / 2, self.tasks.wait()).await.is_err() {
+        // The router has this time twice: for deliveries, and for the bridges.
+        self.core.stop(self.grace.mul_f32(0.3)).await;
+        self.monster.stop(self.grace / 5).await;
+        if tokio::time::timeout(self.grace / 5, self.tasks.wait()).await.is_err() {
             tracing::warn!(left = self.tasks.len(), "some connections did not end in time");
         }
         self.store.close().await;

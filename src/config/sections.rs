@@ -4,6 +4,7 @@
 use super::layers::Reader;
 use super::section::section;
 use super::setting::{LogFormat, PublicUrl, Secret};
+use crate::monster::Allow;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -56,11 +57,8 @@ section! {
 
 impl Identity {
     fn check(&self, reader: &mut Reader) {
-        for host in &self.allow_private {
-            if !is_host(host) && host.parse::<IpNet>().is_err() {
-                let why = format!("`{host}` is neither a host (with or without port) nor a network");
-                reader.complain("identity.allow_private", why);
-            }
+        for why in self.allow_private.iter().filter_map(|entry| entry.parse::<Allow>().err()) {
+            reader.complain("identity.allow_private", why.to_string());
         }
         for host in self.wss_hosts.iter().filter(|host| !is_host(host)) {
             reader.complain("identity.wss_hosts", format!("`{host}` is not a host (with or without port)"));

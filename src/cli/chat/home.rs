@@ -49,7 +49,7 @@ fn elsewhere(text: &str) -> Outcome<Home> {
     let authority = account.authority();
     let tls = authority.is_tls_by_default();
     let (host, port) = (authority.bare_host().to_owned(), authority.port_or_default(tls));
-    Ok(Home { token, host, port, tls, account })
+    Ok(Home { account, token, host, port, tls })
 }
 
 /// An account of the gateway that the configuration describes, reached where it listens.

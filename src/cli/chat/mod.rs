@@ -127,21 +127,22 @@ impl Session {
                 self.plan_end(&mut end);
             }
             let effects = tokio::select! {
-                line = lines.recv(), if !input_ended => match line {
-                    Some(line) => self.front.line(&line),
-                    None => {
+                line = lines.recv(), if !input_ended => {
+                    if let Some(line) = line {
+                        self.front.line(&line)
+                    } else {
                         input_ended = true;
                         end = Some(Instant::now() + LAST_ANSWERS);
                         continue;
                     }
-                },
-                frame = self.link.next() => match frame {
-                    Some(frame) => self.hear(&frame),
-                    None => {
+                }
+                frame = self.link.next() => {
+                    let Some(frame) = frame else {
                         self.reconnect().await?;
                         continue;
-                    }
-                },
+                    };
+                    self.hear(&frame)
+                }
                 () = sleep_until(end) => return self.finish().await,
                 stopped = tokio::signal::ctrl_c() => {
                     stopped.map_err(Failure::system)?;

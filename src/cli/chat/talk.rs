@@ -179,7 +179,7 @@ impl Talk {
         let Some(asked) = self.asked.remove(id) else { return Vec::new() };
         let status = text_of(&frame["statusCode"]);
         if !matches!(status.as_str(), "100" | "200") {
-            return self.failed(&asked, frame, &status);
+            return Self::failed(&asked, frame, &status);
         }
         match asked {
             Asked::Said(number) => vec![Effect::Show(format!("✓ #{number}"))],
@@ -207,7 +207,7 @@ impl Talk {
         }
     }
 
-    fn failed(&mut self, asked: &Asked, frame: &Value, status: &str) -> Vec<Effect> {
+    fn failed(asked: &Asked, frame: &Value, status: &str) -> Vec<Effect> {
         let error = frame["error"].as_str().map_or_else(|| format!("answered {status}"), one_line);
         let what = match asked {
             Asked::Said(number) => format!("✗ #{number}"),

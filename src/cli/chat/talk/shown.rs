@@ -4,6 +4,7 @@ use super::super::plain::one_line;
 use monster_protocol::Address;
 use serde_json::Value;
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 
 /// So many messages can be referred to.
 const AT_MOST: usize = 1000;
@@ -72,7 +73,7 @@ pub(super) fn profile(address: &Address, frame: &Value) -> String {
     let mut out = format!("{address} is {kind} called {name}");
     for row in frame["info"].as_array().into_iter().flatten() {
         let cell = |key: &str| row[key].as_str().map(one_line).unwrap_or_default();
-        out.push_str(&format!("\n      {}: {}", cell("title"), cell("value")));
+        let _ = write!(out, "\n      {}: {}", cell("title"), cell("value"));
     }
     out
 }
