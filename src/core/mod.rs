@@ -36,6 +36,8 @@ mod requests;
 mod settings;
 mod speak;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod words;
 
@@ -174,6 +176,11 @@ impl Core {
             self.book.reload().await?;
         }
         Ok(Address::new::<&str>(&name, &[], self.book.ours()).ok())
+    }
+
+    /// How many lanes are at work, and how many wait for their time.
+    pub fn lane_counts(&self) -> (usize, usize) {
+        self.lanes.get().map(|lanes| lanes.count()).unwrap_or_default()
     }
 
     /// How the bridge instances are doing, by name; for `/readyz`, metrics and the API.

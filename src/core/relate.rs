@@ -117,7 +117,11 @@ impl Core {
         request: &Request<'_>,
         pass: Option<&str>,
     ) -> Result<Admission, Refusal> {
-        if self.standing(&voice.account, to) == Standing::TheyAsked {
+        let standing = self.standing(&voice.account, to);
+        if standing == Standing::Contacts && pass.is_none() {
+            return Ok(Admission::Accepted);
+        }
+        if standing == Standing::TheyAsked {
             self.tell(voice, to, request, Said::Decided(Admission::Accepted)).await?;
             self.agree(voice, to).await?;
             return Ok(Admission::Accepted);

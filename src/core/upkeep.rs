@@ -69,7 +69,7 @@ impl Core {
 
     async fn count(&self) {
         loop {
-            let (working, parked) = self.lanes.get().map(|lanes| lanes.count()).unwrap_or_default();
+            let (working, parked) = self.lane_counts();
             metrics::lanes(working, parked);
             tokio::time::sleep(FIGURES).await;
         }

@@ -8,7 +8,7 @@ fn shown(text: &str) -> String {
         out.push_str(&">".repeat(usize::from(block.quote)));
         match &block.kind {
             BlockKind::Code { language, text } => {
-                out += &format!("code({}){{{text}}}", language.as_deref().unwrap_or_default());
+                out.extend(["code(", language.as_deref().unwrap_or_default(), "){", text, "}"]);
             }
             BlockKind::Paragraph(spans) => spans.iter().for_each(|span| out.push_str(&shown_span(span))),
         }

@@ -1,0 +1,7 @@
+//! The router as its neighbours see it, over a real store. What the far ends do is in `world`.
+
+mod failures;
+mod load;
+mod people;
+mod rooms;
+mod world;
