@@ -118,6 +118,11 @@ impl Asks {
         self.0.iter_mut().find(|ask| ask.order > 0 && ask.subject == subject && kind(&ask.kind))
     }
 
+    /// True if the label is that of a request for another nick.
+    pub(super) fn is_nick(&self, label: &str) -> bool {
+        self.0.iter().any(|ask| ask.label.as_deref() == Some(label) && matches!(ask.kind, AskKind::Nick))
+    }
+
     /// The request whose answer a batch of history is: by label, else the oldest about its target.
     pub(super) fn answered_by(&self, batch: &Batch, isupport: &Isupport) -> Option<RequestId> {
         let subject = isupport.fold(batch.opening.param(2));
@@ -189,7 +194,8 @@ impl Session {
         match numeric {
             353 => add_names(info, message.last(), &self.isupport),
             366 => {
-                let info = (**info).clone();
+                let mut info = (**info).clone();
+                info.members.sort();
                 self.asks.remove(id);
                 self.answer_now(id, Answer::Channel(info));
             }

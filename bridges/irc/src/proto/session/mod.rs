@@ -226,7 +226,7 @@ impl Session {
             "PRIVMSG" | "NOTICE" | "TAGMSG" | "REDACT" => self.on_speech(message, label),
             "FAIL" => self.on_fail(message, label),
             "WARN" | "NOTE" => self.emit(Event::ServerSaid(words::clean(message.last()))),
-            _ => self.on_presence(message, now),
+            _ => self.on_presence(message, label, now),
         }
     }
 
@@ -250,6 +250,10 @@ impl Session {
                 let why = words::clean(message.last());
                 let reason = CloseReason::Server { why: why.clone(), throttled: false, banned };
                 self.end(if banned { reason } else { CloseReason::Refused(why) });
+            }
+            431..=438 => {
+                self.nick_refused();
+                self.on_error_numeric(numeric, message, label);
             }
             _ if words::is_error(numeric) => self.on_error_numeric(numeric, message, label),
             _ => self.on_answer(numeric, message, label),

@@ -18,11 +18,13 @@ pub(super) struct Wanted {
     tries: usize,
     next: Option<Instant>,
     pause: u32,
+    /// It was asked for, and the server has not answered yet.
+    asked: bool,
 }
 
 impl Wanted {
     pub(super) fn new(nick: &str) -> Self {
-        Self { nick: nick.to_owned(), tries: 0, next: None, pause: 1 }
+        Self { nick: nick.to_owned(), tries: 0, next: None, pause: 1, asked: false }
     }
 
     pub(super) fn next_try(&self) -> Option<Instant> {
@@ -64,7 +66,8 @@ impl Session {
 
     /// Somebody called so is gone; if it is the nick we want, take it.
     pub(super) fn nick_is_free(&mut self, nick: &str) {
-        if self.is_up() && self.isupport.same(nick, &self.wanted.nick) && !self.has_wanted_nick() {
+        let is_ours_to_take = self.isupport.same(nick, &self.wanted.nick) && !self.has_wanted_nick();
+        if self.is_up() && is_ours_to_take && !std::mem::replace(&mut self.wanted.asked, true) {
             self.control(&Command::new("NICK").word(&self.wanted.nick.clone()));
         }
     }
@@ -80,7 +83,13 @@ impl Session {
         }
         self.wanted.pause = (self.wanted.pause * 2).min(MAX_BACKOFF);
         self.wanted.next = Some(now + self.config.timing.regain * self.wanted.pause);
+        self.wanted.asked = false;
         self.nick_is_free(&self.wanted.nick.clone());
+    }
+
+    /// The server did not give us the nick we asked for.
+    pub(super) fn nick_refused(&mut self) {
+        self.wanted.asked = false;
     }
 
     /// From now on another nick is wanted.
@@ -96,6 +105,7 @@ impl Session {
     /// We are called something else now.
     pub(super) fn nick_changed(&mut self, to: &str) {
         to.clone_into(&mut self.me.nick);
+        self.wanted.asked = false;
         if self.has_wanted_nick() && self.wanted.next.take().is_some() {
             let watched = self.watched.contains_key(&self.isupport.fold(to));
             if self.isupport.monitor().is_some() && !watched {

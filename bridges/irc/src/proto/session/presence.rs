@@ -10,7 +10,7 @@ use std::time::Instant;
 
 impl Session {
     /// A line about somebody's presence; other commands are none of our business.
-    pub(super) fn on_presence(&mut self, message: &Message, now: Instant) {
+    pub(super) fn on_presence(&mut self, message: &Message, label: Option<&str>, now: Instant) {
         let Some(who) = message.source.clone() else { return };
         self.learn_mask(&who);
         match message.command.as_str() {
@@ -18,7 +18,7 @@ impl Session {
             "PART" => self.on_part(&who, message),
             "KICK" => self.on_kick(&who, message),
             "QUIT" => self.on_quit(&who, message),
-            "NICK" => self.on_nick(&who, message.param(0)),
+            "NICK" => self.on_nick(&who, message.param(0), label),
             "MODE" => self.on_mode(&who, message, now),
             "TOPIC" => self.on_topic(&who, message),
             "ACCOUNT" => self.on_account(&who, message.param(0), now),
@@ -101,10 +101,13 @@ impl Session {
         self.nick_is_free(&who.nick);
     }
 
-    fn on_nick(&mut self, who: &Source, to: &str) {
+    fn on_nick(&mut self, who: &Source, to: &str, label: Option<&str>) {
         if to.is_empty() {
             return;
         }
+        // InspIRCd 3 sends the labelled answer to our own request from the nick we have only now.
+        let asked_for = label.is_some_and(|label| self.asks.is_nick(label));
+        let who = if asked_for { &Source { nick: self.me.nick.clone(), ..who.clone() } } else { who };
         let (from, folded) = (self.isupport.fold(&who.nick), self.isupport.fold(to));
         let channels = self.roster.channels_of(&from);
         self.roster.rename(&from, &folded, to);

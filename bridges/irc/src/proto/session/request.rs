@@ -217,7 +217,7 @@ pub struct ChannelInfo {
     pub topic_by: Option<(String, Option<u64>)>,
     /// The modes that are set, without parameters: `mnt`.
     pub modes: String,
-    /// The members' nicks with the highest sign each has.
+    /// The members' nicks, sorted, with the highest sign each has.
     pub members: Vec<(String, Option<char>)>,
     /// True if ordinary members may not speak (`+m`).
     pub moderated: bool,

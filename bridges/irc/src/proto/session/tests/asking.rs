@@ -179,6 +179,17 @@ fn leaving_knocking_and_renaming_are_confirmed() {
 }
 
 #[test]
+fn a_labelled_answer_from_the_new_nick_is_about_us() {
+    let mut rig = Rig::up(MODERN, "");
+    let now = rig.now;
+    rig.session.change_nick(&nick("other"), now).unwrap();
+    let label = tag(&rig.sent()[0], "label").unwrap();
+    rig.hear(&format!("@label={label} :other!u@h NICK :other"));
+    assert_eq!(rig.session.nick(), "other");
+    assert_eq!(rig.events().pop().map(answer), Some(Answer::Done));
+}
+
+#[test]
 fn a_request_without_an_answer_ends_and_so_does_one_without_a_connection() {
     let mut rig = Rig::up("", "");
     let now = rig.now;

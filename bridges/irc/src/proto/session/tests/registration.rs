@@ -126,7 +126,7 @@ fn a_nick_that_is_taken_gets_a_suffix_and_is_taken_back_when_it_is_free() {
     assert_eq!(rig.sent(), ["MONITOR + me"]);
     rig.hear(":s 730 me__ :me!x@y");
     assert!(rig.sent().is_empty());
-    rig.hear(":s 731 me__ :me");
+    rig.hear(":s 731 me__ :me\n:me!x@y QUIT :bye");
     assert_eq!(rig.sent(), ["NICK me"]);
     rig.hear(":me__!u@h NICK :me");
     assert_eq!(rig.session.nick(), "me");
