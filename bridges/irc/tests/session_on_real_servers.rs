@@ -1,6 +1,7 @@
 //! Sessions of the protocol half against real servers: what each of them really sends is understood,
 //! and each of the three ways of acknowledgement holds. The I/O here is the least that drives a
 //! session; the bridge's own is tested with the bridge.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use monster_bridge_irc::proto::{
     Event, Lines, Middle, Secret, Session, SessionConfig, Target, Trailing,
@@ -186,8 +187,7 @@ async fn converse(server: SocketAddr) -> (Client, Client) {
 
 /// A nick that is taken is avoided, and taken back once it is free.
 async fn nicks(server: SocketAddr, alice: &mut Client) {
-    let mut timing = Timing::default();
-    timing.regain = Duration::from_secs(3600);
+    let timing = Timing { regain: Duration::from_hours(1), ..Timing::default() };
     let mut other = Client::connect(server, SessionConfig { timing, ..config("alice") }).await;
     let nick = other
         .until("the registration", |event| match event {
