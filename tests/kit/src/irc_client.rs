@@ -95,6 +95,26 @@ impl IrcClient {
         client
     }
 
+    /// Connects and joins channels if a server listens; `None` if it does not, or goes away meanwhile,
+    /// or the nick is still taken.
+    pub async fn try_connect(server: SocketAddr, nick: &str, caps: &[&str], channels: &[String]) -> Option<Self> {
+        let (reader, writer) = TcpStream::connect(server).await.ok()?.into_split();
+        let lines = BufReader::new(reader).lines();
+        let mut client = Self { nick: nick.to_owned(), lines, writer, seen: Vec::new() };
+        let request = caps.join(" ");
+        for line in
+            [&format!("CAP REQ :{request}"), &format!("NICK {nick}"), &format!("USER {nick} 0 * :{nick}"), "CAP END"]
+        {
+            client.try_send(line).await.ok()?;
+        }
+        while client.next().await.filter(|line| line.command != "433")?.command != "001" {}
+        for channel in channels {
+            client.try_send(&format!("JOIN {channel}")).await.ok()?;
+            while client.next().await?.command != "366" {}
+        }
+        Some(client)
+    }
+
     async fn offered_caps(&mut self) -> Vec<String> {
         let mut offered = Vec::new();
         loop {

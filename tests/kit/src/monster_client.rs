@@ -28,6 +28,12 @@ impl MonsterClient {
         Self { socket, pushed: VecDeque::new(), answered: VecDeque::new(), seen: Vec::new(), count: 0 }
     }
 
+    /// Connects if somebody listens.
+    pub async fn try_connect(url: &str) -> Option<Self> {
+        let (socket, _) = tokio_tungstenite::connect_async(url).await.ok()?;
+        Some(Self { socket, pushed: VecDeque::new(), answered: VecDeque::new(), seen: Vec::new(), count: 0 })
+    }
+
     /// Sends a frame as it is.
     pub async fn send_raw(&mut self, frame: &str) {
         self.socket.send(Message::text(frame)).await.unwrap();

@@ -1,0 +1,52 @@
+//! What the whole-program tests share: configurations, and the two sides of a conversation.
+
+use monster_testkit::{Ergo, Gateway, IrcClient, MonsterClient};
+
+/// The program under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
+
+/// A bridge section for an Ergo; `extra` are further keys of it.
+pub fn irc_section(instance: &str, ergo: &Ergo, extra: &str) -> String {
+    format!(
+        "[bridges.{instance}]\nkind = \"irc\"\nserver = \"{}\"\ntls = false\nnick = \"{instance}-bot\"\n\
+         flood = {{ burst = 10000, per_second = 10000.0 }}\nreconnect = {{ min_ms = 50, max_ms = 500 }}\n{extra}\n\n",
+        ergo.address
+    )
+}
+
+/// An Ergo, a gateway with the instance `ergo`, and `alice` at home on it.
+#[allow(dead_code, reason = "not every test file wants the whole stage")]
+pub struct Stage {
+    /// The IRC server.
+    pub ergo: Ergo,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// A local account's home socket.
+    pub alice: MonsterClient,
+}
+
+#[allow(dead_code, reason = "not every test file wants the whole stage")]
+impl Stage {
+    /// Sets it up; `extra` are further keys of the instance.
+    pub async fn new(extra: &str) -> Self {
+        let ergo = Ergo::start().await;
+        let gateway = Gateway::start(BINARY, &irc_section("ergo", &ergo, extra)).await;
+        let token = gateway.account("alice").await;
+        let alice = gateway.home("alice", &token).await;
+        Self { ergo, gateway, alice }
+    }
+
+    /// Somebody on the IRC server with every capability, in these channels.
+    pub async fn irc(&self, nick: &str, channels: &[&str]) -> IrcClient {
+        let mut client = IrcClient::connect(self.ergo.address, nick, IrcClient::ALL_CAPS).await;
+        for channel in channels {
+            client.join(channel).await;
+        }
+        client
+    }
+
+    /// The address of an IRC user or channel.
+    pub fn on_irc(&self, name: &str) -> String {
+        self.gateway.address(name, "ergo")
+    }
+}
