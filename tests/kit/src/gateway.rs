@@ -39,10 +39,26 @@ impl Gateway {
         gateway
     }
 
-    /// Starts the process, and waits until it is ready.
+    /// Starts one that logs no more than its configuration says, for measuring.
+    pub async fn start_quiet(binary: &str, sections: &str) -> Self {
+        let mut gateway = Self::prepare(binary, sections);
+        gateway.run_quiet().await;
+        gateway
+    }
+
+    /// Starts the process with a detailed log, and waits until it is ready.
     pub async fn run(&mut self) {
         let mut command = self.command(&["run"]);
         command.env("MONSTER_GATEWAY__LOG__FILTER", "info,monster_gateway=debug,monster_bridge_irc=debug");
+        self.launch(command).await;
+    }
+
+    /// Starts the process, and waits until it is ready.
+    pub async fn run_quiet(&mut self) {
+        self.launch(self.command(&["run"])).await;
+    }
+
+    async fn launch(&mut self, command: Command) {
         let mut process = Process::start("monster-gateway", command, &self.log());
         process.listens(self.listen).await;
         self.process = Some(process);

@@ -1,0 +1,93 @@
+//! Drives the gateway's own binary under load and prints what it measured: the figures of
+//! `docs/performance.md`. One command an experiment; each starts its own gateway with temporary
+//! data, and ends everything it started.
+//!
+//! Driver and gateway share the machine: CPU time of both is printed beside every rate.
+#![expect(clippy::print_stdout, reason = "figures are what this program is for")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "an experiment that cannot go on panics")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people have a few digits")]
+
+mod bare;
+mod figures;
+mod idle;
+mod irc;
+mod relay;
+mod start;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Parser)]
+#[command(about = "Measures the gateway under load")]
+struct Arguments {
+    /// The program to measure.
+    #[arg(long, default_value = "monster-gateway")]
+    gateway: PathBuf,
+    #[command(subcommand)]
+    experiment: Experiment,
+}
+
+#[derive(Subcommand)]
+enum Experiment {
+    /// Monster to Monster: senders and as many receivers, as fast as it goes and at half that rate.
+    Relay {
+        /// How many senders, each with a receiver of its own.
+        #[arg(long, default_value_t = 200)]
+        senders: usize,
+        /// Messages a sender has unanswered at the most.
+        #[arg(long, default_value_t = 16)]
+        window: usize,
+        /// How long each of the two parts takes, in seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// Monster to IRC through Ergo.
+    Irc {
+        /// How many senders, each with a puppet and a channel of its own.
+        #[arg(long, default_value_t = 20)]
+        senders: usize,
+        /// How long, in seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// Home sockets on which nothing happens.
+    Idle {
+        /// How many.
+        #[arg(long, default_value_t = 20_000)]
+        sockets: usize,
+    },
+    /// Start to ready with a full store.
+    Start {
+        /// Address mappings in the store.
+        #[arg(long, default_value_t = 100_000)]
+        mappings: usize,
+        /// Deliveries that wait in the journal.
+        #[arg(long, default_value_t = 100_000)]
+        deliveries: usize,
+    },
+    /// The store alone: the rows of the relay experiment, from as many callers.
+    Bare {
+        /// How many callers.
+        #[arg(long, default_value_t = 3200)]
+        callers: usize,
+        /// How long, in seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments = Arguments::parse();
+    let gateway = arguments.gateway.to_str().expect("the path is text").to_owned();
+    match arguments.experiment {
+        Experiment::Relay { senders, window, seconds } => {
+            bare::run(senders * window, seconds).await;
+            relay::run(&gateway, senders, window, seconds).await;
+        }
+        Experiment::Irc { senders, seconds } => irc::run(&gateway, senders, seconds).await,
+        Experiment::Idle { sockets } => idle::run(&gateway, sockets).await,
+        Experiment::Start { mappings, deliveries } => start::run(&gateway, mappings, deliveries).await,
+        Experiment::Bare { callers, seconds } => bare::run(callers, seconds).await,
+    }
+}

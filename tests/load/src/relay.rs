@@ -1,0 +1,192 @@
+//! Monster to Monster on one gateway: every sender has a receiver of its own, both on home sockets.
+
+use crate::figures;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use monster_testkit::Gateway;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What one part of the experiment counted.
+#[derive(Default)]
+struct Counters {
+    acknowledged: AtomicU64,
+    refused: AtomicU64,
+    received: AtomicU64,
+}
+
+/// As fast as it goes, then at half that rate.
+pub(crate) async fn run(gateway: &str, senders: usize, window: usize, seconds: u64) {
+    let limits = "[limits]\nenabled = false\n\n[log]\nfilter = \"warn\"\n";
+    let gateway = Gateway::start_quiet(gateway, limits).await;
+    let people = accounts(&gateway, senders).await;
+    let full = part(&gateway, &people, window, None, seconds, "as fast as it goes").await;
+    part(&gateway, &people, window, Some(full / 2.0), seconds, "at half that rate").await;
+}
+
+/// Makes the accounts; (sender token, receiver token) each.
+async fn accounts(gateway: &Gateway, senders: usize) -> Vec<(String, String)> {
+    let mut people = Vec::new();
+    for n in 0..senders {
+        people.push((gateway.account(&format!("s{n}")).await, gateway.account(&format!("r{n}")).await));
+    }
+    people
+}
+
+async fn part(
+    gateway: &Gateway,
+    people: &[(String, String)],
+    window: usize,
+    rate: Option<f64>,
+    seconds: u64,
+    name: &str,
+) -> f64 {
+    let counters = Arc::new(Counters::default());
+    let epoch = Instant::now();
+    let mut sending = Vec::new();
+    let mut receiving = Vec::new();
+    for (n, (sender, receiver)) in people.iter().enumerate() {
+        let inbox = connect(gateway, &format!("r{n}"), receiver).await;
+        receiving.push(tokio::spawn(receive(inbox, epoch, Arc::clone(&counters))));
+        let socket = connect(gateway, &format!("s{n}"), sender).await;
+        sending.push((socket, gateway.address(&format!("r{n}"), "")));
+    }
+    let cpu = (figures::cpu_time(gateway.id()), figures::cpu_time(std::process::id()));
+    let begin = Instant::now();
+    let until = begin + Duration::from_secs(seconds);
+    let pause = rate.map(|rate| Duration::from_secs_f64(people.len() as f64 / rate));
+    let tasks: Vec<_> = sending
+        .into_iter()
+        .map(|(socket, to)| tokio::spawn(send(socket, to, window, pause, epoch, until, Arc::clone(&counters))))
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let wall = begin.elapsed();
+    let acknowledged = counters.acknowledged.load(Ordering::Relaxed);
+    let spent = (figures::cpu_time(gateway.id()) - cpu.0, figures::cpu_time(std::process::id()) - cpu.1);
+    monster_testkit::until("everything acknowledged being received", || async {
+        (counters.received.load(Ordering::Relaxed) >= acknowledged).then_some(())
+    })
+    .await;
+    receiving.iter().for_each(tokio::task::JoinHandle::abort);
+    report(name, acknowledged, counters.refused.load(Ordering::Relaxed), wall, spent, &mut LATENCIES.lock().unwrap());
+    acknowledged as f64 / wall.as_secs_f64()
+}
+
+/// Latencies of the part under way, from sending to receiving.
+static LATENCIES: std::sync::Mutex<Vec<Duration>> = std::sync::Mutex::new(Vec::new());
+
+fn report(
+    name: &str,
+    acknowledged: u64,
+    refused: u64,
+    wall: Duration,
+    spent: (Duration, Duration),
+    latencies: &mut Vec<Duration>,
+) {
+    println!(
+        "relay {name}: {:.0} messages/s acknowledged and delivered, {refused} refused; latency p50 {:.1} ms, p99 {:.1} ms; \
+         CPU gateway {} ({:.1} µs a message), driver {}",
+        acknowledged as f64 / wall.as_secs_f64(),
+        figures::percentile(latencies, 50.0).as_secs_f64() * 1e3,
+        figures::percentile(latencies, 99.0).as_secs_f64() * 1e3,
+        figures::share(spent.0, wall),
+        spent.0.as_secs_f64() * 1e6 / acknowledged as f64,
+        figures::share(spent.1, wall)
+    );
+    latencies.clear();
+}
+
+async fn connect(gateway: &Gateway, name: &str, token: &str) -> Socket {
+    let url = format!("ws://{}/{name}?token={token}&ext=1", gateway.listen);
+    tokio_tungstenite::connect_async(url).await.unwrap().0
+}
+
+/// Sends until the time is over, with at most `window` messages unanswered.
+async fn send(
+    socket: Socket,
+    to: String,
+    window: usize,
+    pause: Option<Duration>,
+    epoch: Instant,
+    until: Instant,
+    counters: Arc<Counters>,
+) {
+    let (mut sink, stream) = socket.split();
+    let free = Arc::new(Semaphore::new(window));
+    let answers = tokio::spawn(answers(stream, Arc::clone(&free), Arc::clone(&counters)));
+    let mut pace = pause.map(tokio::time::interval);
+    let run: u32 = rand_run();
+    let mut number = 0_u64;
+    while Instant::now() < until {
+        if let Some(pace) = &mut pace {
+            pace.tick().await;
+        }
+        free.acquire().await.unwrap().forget();
+        let text = STANDARD.encode(format!("{:<64}", epoch.elapsed().as_nanos()));
+        let frame =
+            format!("{{\"messageId\":\"{run:x}-{number}\",\"code\":\"2001\",\"to\":\"{to}\",\"text\":\"{text}\"}}");
+        sink.send(Message::text(frame)).await.unwrap();
+        number += 1;
+    }
+    let all = u32::try_from(window).unwrap();
+    let _all_answered = monster_testkit::within("the last answers", free.acquire_many(all)).await.unwrap();
+    answers.abort();
+}
+
+fn rand_run() -> u32 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let hash = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    (hash & u64::from(u32::MAX)).try_into().unwrap()
+}
+
+async fn answers(mut stream: SplitStream<Socket>, free: Arc<Semaphore>, counters: Arc<Counters>) {
+    while let Some(Ok(message)) = stream.next().await {
+        if let Message::Text(text) = message {
+            let counter = if text.contains("\"200\"") { &counters.acknowledged } else { &counters.refused };
+            counter.fetch_add(1, Ordering::Relaxed);
+            free.add_permits(1);
+        }
+    }
+}
+
+async fn receive(socket: Socket, epoch: Instant, counters: Arc<Counters>) {
+    let (mut sink, mut stream) = socket.split();
+    while let Some(Ok(message)) = stream.next().await {
+        if let Message::Text(text) = message
+            && answer(&mut sink, &text).await
+        {
+            let encoded = field(&text, "text");
+            let words = STANDARD.decode(encoded).unwrap_or_default();
+            let sent: u64 = String::from_utf8_lossy(&words).trim().parse().unwrap_or(0);
+            let now = u64::try_from(epoch.elapsed().as_nanos()).unwrap();
+            LATENCIES.lock().unwrap().push(Duration::from_nanos(now.saturating_sub(sent)));
+            counters.received.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Answers a pushed frame with 200; false for what is none.
+async fn answer(sink: &mut SplitSink<Socket, Message>, text: &str) -> bool {
+    if !text.contains("\"code\"") {
+        return false;
+    }
+    let answer = format!("{{\"messageId\":\"{}\",\"statusCode\":\"200\"}}", field(text, "messageId"));
+    sink.send(Message::text(answer)).await.is_ok()
+}
+
+/// The value of a string field that needs no unescaping.
+fn field<'a>(frame: &'a str, name: &str) -> &'a str {
+    let after = frame.split_once(&format!("\"{name}\":\"")).map_or("", |(_, after)| after);
+    after.split('"').next().unwrap_or_default()
+}
