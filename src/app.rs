@@ -26,6 +26,8 @@ pub fn bridge_kinds() -> Registry {
     let registry = Registry::default();
     #[cfg(feature = "echo")]
     let registry = registry.with(monster_bridge_echo::KIND, monster_bridge_echo::factory);
+    #[cfg(feature = "irc")]
+    let registry = registry.with(monster_bridge_irc::KIND, monster_bridge_irc::factory);
     registry
 }
 
