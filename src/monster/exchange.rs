@@ -89,9 +89,11 @@ impl Exchange {
         Arc::clone(&self.device.outbox)
     }
 
-    /// The socket is open: whoever is known to be at its other end can be reached over it.
+    /// The socket is open: whoever is known to be at its other end can be reached over it. Again is
+    /// no harm.
     pub(super) fn begin(&mut self) {
-        if let Speaking::Known(peer) = &self.speaking
+        if self.entry.is_none()
+            && let Speaking::Known(peer) = &self.speaking
             && let Some(account) = peer.account().cloned()
         {
             self.enter(&account);

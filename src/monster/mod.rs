@@ -201,3 +201,6 @@ impl Drop for Listed {
         self.open.outboxes.lock().remove(&self.number);
     }
 }
+
+#[cfg(test)]
+mod tests;

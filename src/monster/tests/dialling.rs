@@ -1,0 +1,216 @@
+//! Sockets between gateways, each of which identifies the other; and servers that misbehave.
+
+use super::Gateway;
+use futures_util::{SinkExt as _, StreamExt as _};
+use monster_testkit::{MonsterClient, within};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// A server that takes sockets and does with them what the test says.
+struct Server {
+    listener: TcpListener,
+    host: String,
+}
+
+struct Taken(WebSocketStream<TcpStream>);
+
+impl Server {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = format!("localhost:{}", listener.local_addr().unwrap().port());
+        Self { listener, host }
+    }
+
+    fn dora(&self) -> String {
+        format!("@dora:{}", self.host)
+    }
+
+    async fn take(&self) -> Taken {
+        let (stream, _) = within("a connection", self.listener.accept()).await.unwrap();
+        Taken(within("a handshake", tokio_tungstenite::accept_async(stream)).await.unwrap())
+    }
+
+    /// Takes a socket and answers the question about extensions.
+    async fn take_and_introduce(&self, ext: bool) -> Taken {
+        let mut socket = self.take().await;
+        let asked = socket.next().await;
+        assert_eq!(asked["code"], "1000");
+        let info = if ext { json!([{"title": "monster.ext", "value": "1"}]) } else { json!([]) };
+        socket.send(&json!({"messageId": asked["messageId"], "statusCode": "100", "info": info})).await;
+        socket
+    }
+}
+
+impl Taken {
+    async fn next(&mut self) -> Value {
+        let message = within("a frame", self.0.next()).await.unwrap().unwrap();
+        serde_json::from_str(message.to_text().unwrap()).unwrap()
+    }
+
+    async fn send(&mut self, frame: &Value) {
+        self.0.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    async fn answer(&mut self, frame: &Value, status: &str) {
+        self.send(&json!({"messageId": frame["messageId"], "statusCode": status})).await;
+    }
+}
+
+#[tokio::test]
+async fn accounts_of_two_gateways_talk_with_edits_and_recalls() {
+    let (here, there) = (Gateway::start().await, Gateway::start().await);
+    let (mut alice, mut bob) = (here.home("alice").await, there.home("bob").await);
+    let id = alice.say(&there.address("bob"), "helo").await;
+    let first = bob.pushed().await;
+    assert_eq!(
+        (first["from"].as_str(), MonsterClient::text(&first)),
+        (Some(&*here.address("alice")), "helo".to_owned())
+    );
+    alice.say_with(&there.address("bob"), "hello", json!({"replaces": id})).await;
+    let edit = bob.pushed().await;
+    assert_eq!((&edit["replaces"], MonsterClient::text(&edit)), (&first["messageId"], "hello".to_owned()));
+    bob.say_with(&here.address("alice"), "hi", json!({"replyTo": first["messageId"]})).await;
+    let reply = alice.pushed().await;
+    assert_eq!((reply["replyTo"].as_str(), MonsterClient::text(&reply)), (Some(&*id), "hi".to_owned()));
+    alice.request(json!({"code": "2004", "to": there.address("bob"), "recallMessageId": id})).await;
+    let recall = bob.pushed().await;
+    assert_eq!((&recall["code"], &recall["recallMessageId"]), (&json!("2004"), &first["messageId"]));
+}
+
+#[tokio::test]
+async fn somebody_elsewhere_can_be_asked_who_they_are_and_to_let_one_in() {
+    let (here, there) = (Gateway::start().await, Gateway::start().await);
+    let mut alice = here.home("alice").await;
+    let answer = alice.request(json!({"code": "1000", "to": there.address("room")})).await;
+    assert_eq!((answer["nickname"].as_str(), answer["accountType"].as_str()), (Some("room"), Some("2")), "{answer}");
+    let answer = alice.request(json!({"code": "1001", "to": there.address("room")})).await;
+    assert_eq!(answer["type"], "1", "{answer}");
+    let mut bob = there.home("bob").await;
+    bob.request(json!({"code": "1001", "to": there.address("room")})).await;
+    bob.say(&there.address("room"), "hello all").await;
+    let frame = alice.hears("hello all").await;
+    assert_eq!(frame["from"], there.address("bob"), "{frame}");
+    alice.say(&there.address("room"), "hello bob").await;
+    assert_eq!(bob.hears("hello bob").await["from"], here.address("alice"));
+}
+
+#[tokio::test]
+async fn one_socket_is_used_for_all_that_is_said() {
+    let (gateway, server) = (Gateway::start().await, Server::start().await);
+    let mut alice = gateway.home("alice").await;
+    alice.say(&server.dora(), "one").await;
+    let mut socket = server.take_and_introduce(false).await;
+    for number in 0..3 {
+        let frame = socket.next().await;
+        assert_eq!(frame["code"], "2001");
+        // A peer that knows only the seed gets nothing else.
+        assert_eq!(frame.as_object().unwrap().len(), 3, "{frame}");
+        socket.answer(&frame, "200").await;
+        alice.say(&server.dora(), &number.to_string()).await;
+    }
+    // What comes on it is said by the account that was dialled, to the one who speaks.
+    socket.send(&json!({"messageId": "1", "code": "2001", "text": "aGk="})).await;
+    assert_eq!(alice.pushed().await["from"], server.dora());
+}
+
+#[tokio::test]
+async fn a_socket_that_broke_is_opened_again_and_the_message_comes_again() {
+    let (gateway, server) = (Gateway::start().await, Server::start().await);
+    let mut alice = gateway.home("alice").await;
+    alice.say(&server.dora(), "one").await;
+    let mut socket = server.take_and_introduce(true).await;
+    let frame = socket.next().await;
+    drop(socket);
+    // It is known by now that the peer reads the optional fields.
+    let mut socket = server.take().await;
+    assert_eq!(socket.next().await, frame);
+}
+
+#[tokio::test]
+async fn who_moved_is_followed_once_and_who_refuses_is_believed() {
+    let (gateway, server, other) = (Gateway::start().await, Server::start().await, Server::start().await);
+    let mut alice = gateway.home("alice").await;
+    alice.say(&server.dora(), "one").await;
+    let mut socket = server.take_and_introduce(false).await;
+    let frame = socket.next().await;
+    socket.send(&json!({"messageId": frame["messageId"], "statusCode": "300", "location": other.dora()})).await;
+    let mut moved = other.take_and_introduce(false).await;
+    let again = moved.next().await;
+    assert_eq!(again["messageId"], frame["messageId"]);
+    moved.send(&json!({"messageId": again["messageId"], "statusCode": "400", "error": "not you"})).await;
+    assert!(MonsterClient::text(&alice.pushed().await).contains("not you"));
+}
+
+#[tokio::test]
+async fn a_peer_that_is_busy_gets_the_message_again() {
+    let (gateway, server) = (Gateway::start().await, Server::start().await);
+    let mut alice = gateway.home("alice").await;
+    alice.say(&server.dora(), "one").await;
+    let mut socket = server.take_and_introduce(false).await;
+    let frame = socket.next().await;
+    socket.answer(&frame, "500").await;
+    assert_eq!(socket.next().await, frame);
+}
+
+#[tokio::test]
+async fn a_peer_that_never_answers_is_dialled_again() {
+    let gateway = Gateway::with(|options| {
+        options.allow_private = vec!["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
+        options.patience.answer = Duration::from_millis(100);
+    })
+    .await;
+    let server = Server::start().await;
+    let mut alice = gateway.home("alice").await;
+    alice.say(&server.dora(), "one").await;
+    let mut mute = server.take_and_introduce(false).await;
+    let frame = mute.next().await;
+    let mut socket = server.take().await;
+    assert_eq!(socket.next().await, frame);
+}
+
+#[tokio::test]
+async fn an_idle_socket_of_ours_is_closed_and_opened_again_when_needed() {
+    let gateway = Gateway::with(|options| {
+        options.allow_private = vec!["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
+        options.patience.dialled_idle = Duration::from_millis(50);
+    })
+    .await;
+    let server = Server::start().await;
+    let mut alice = gateway.home("alice").await;
+    alice.say(&server.dora(), "one").await;
+    let mut socket = server.take_and_introduce(false).await;
+    let frame = socket.next().await;
+    socket.answer(&frame, "200").await;
+    let end = within("the end", socket.0.next()).await;
+    assert!(matches!(end, Some(Ok(Message::Close(Some(_))))), "{end:?}");
+    alice.say(&server.dora(), "two").await;
+    assert_eq!(server.take().await.next().await["code"], "2001");
+}
+
+#[tokio::test]
+async fn nothing_private_is_dialled_unless_it_is_allowed() {
+    let (gateway, server) = (Gateway::with(|_| {}).await, Server::start().await);
+    let mut alice = gateway.home("alice").await;
+    let answer = alice.request(json!({"code": "1000", "to": server.dora()})).await;
+    assert_eq!(answer["statusCode"], "500", "{answer}");
+    assert!(answer["error"].as_str().unwrap().contains("private"), "{answer}");
+}
+
+#[tokio::test]
+async fn after_a_failure_nobody_tries_for_a_while() {
+    let gateway = Gateway::start().await;
+    let port = monster_testkit::free_port();
+    let mut alice = gateway.home("alice").await;
+    let dora = format!("@dora:localhost:{port}");
+    let answer = alice.request(json!({"code": "1000", "to": dora})).await;
+    assert!(answer["error"].as_str().unwrap().contains("cannot connect"), "{answer}");
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let answer = alice.request(json!({"code": "1000", "to": dora})).await;
+    assert!(answer["error"].as_str().unwrap().contains("next attempt later"), "{answer}");
+    // And then somebody does.
+    alice.say(&dora, "one").await;
+    within("the next attempt", listener.accept()).await.unwrap();
+}
