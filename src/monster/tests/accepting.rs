@@ -1,9 +1,13 @@
 //! What can be opened as a socket, and what is answered to whatever comes on it.
 
 use super::Gateway;
+use futures_util::{SinkExt as _, StreamExt as _};
 use monster_testkit::MonsterClient;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
 #[tokio::test]
 async fn an_anonymous_socket_may_ask_who_somebody_is_and_nothing_else() {
@@ -93,9 +97,6 @@ async fn a_frame_that_is_too_long_closes_the_socket_with_1009() {
 async fn a_message_that_is_not_utf8_is_answered_and_closes_the_socket() {
     let gateway = Gateway::start().await;
     let (mut socket, _) = tokio_tungstenite::connect_async(gateway.url("alice", "")).await.unwrap();
-    use futures_util::{SinkExt as _, StreamExt as _};
-    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-    use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
     let header = FrameHeader { opcode: OpCode::Data(Data::Text), mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
     socket.send(Message::Frame(Frame::from_payload(header, vec![0xff, 0xfe].into()))).await.unwrap();
     let heard = monster_testkit::within("the end", async {
@@ -115,7 +116,6 @@ async fn a_message_that_is_not_utf8_is_answered_and_closes_the_socket() {
 async fn a_binary_message_is_answered_and_the_socket_stays_open() {
     let gateway = Gateway::start().await;
     let (mut socket, _) = tokio_tungstenite::connect_async(gateway.url("alice", "")).await.unwrap();
-    use futures_util::{SinkExt as _, StreamExt as _};
     for _ in 0..2 {
         socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
         let answer = monster_testkit::within("an answer", socket.next()).await.unwrap().unwrap();
@@ -151,7 +151,6 @@ async fn a_home_socket_needs_the_accounts_own_token_on_its_own_url() {
 
 #[tokio::test]
 async fn a_token_may_stand_in_the_authorization_header() {
-    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
     let gateway = Gateway::start().await;
     for (value, opens) in [("Bearer alice", true), ("bearer alice", true), ("Bearer bob", false), ("Basic YTpi", false)]
     {

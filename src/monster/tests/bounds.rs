@@ -27,9 +27,9 @@ async fn a_socket_whose_other_end_has_gone_without_a_word_is_dropped() {
     .await;
     // A handshake by hand, and then nobody reads or answers.
     let mut stream = TcpStream::connect(gateway.host.replace("localhost", "127.0.0.1")).await.unwrap();
-    let head = "GET /alice?token=alice HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    let handshake = "GET /alice?token=alice HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(handshake.as_bytes()).await.unwrap();
     let mut heard = Vec::new();
     within("the end of the connection", stream.read_to_end(&mut heard)).await.unwrap();
     assert!(heard.windows(4).any(|bytes| bytes == b"\r\n\r\n"), "no handshake");

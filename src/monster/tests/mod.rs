@@ -32,8 +32,6 @@ use tokio_util::task::AbortOnDropHandle;
 struct Gateway {
     host: String,
     side: Arc<MonsterSide>,
-    core: Arc<Core>,
-    store: Arc<dyn Store>,
     _dir: TempDir,
     _listener: AbortOnDropHandle<()>,
 }
@@ -73,7 +71,7 @@ impl Gateway {
         core.set_port(Arc::new(Port::new(Arc::clone(&side))));
         core.start().await.unwrap();
         let listening = AbortOnDropHandle::new(tokio::spawn(serve(listener, routes(&side))));
-        Self { host: ours.to_string(), side, core, store, _dir: dir, _listener: listening }
+        Self { host: ours.to_string(), side, _dir: dir, _listener: listening }
     }
 
     fn address(&self, name: &str) -> String {
