@@ -32,24 +32,26 @@ pub(super) struct Figures {
 impl Figures {
     /// Looks the counters up; after the program has set up its exporter.
     pub(super) fn new() -> Self {
-        describe_gauge!("gateway_sockets", "open WebSockets by kind");
+        describe_gauge!("monster_gateway_sockets", "open WebSockets by kind");
         describe_counter!(
-            "gateway_frames_total",
+            "monster_gateway_frames_total",
             "frames on WebSockets by direction and what they are: a request's code, `answer` with its status, or `malformed`"
         );
-        describe_counter!("gateway_sockets_slowed_total", "times a socket was read later because of its rate");
-        describe_counter!("gateway_identifications_total", "check URLs asked, by outcome");
-        describe_counter!("gateway_dials_total", "attempts to open a socket to another server, by outcome");
-        let answer = |direction, status| counter!("gateway_frames_total", "direction" => direction, "code" => "answer", "status" => status);
-        let request = |direction, code| counter!("gateway_frames_total", "direction" => direction, "code" => code);
+        describe_counter!("monster_gateway_slowed_total", "times a socket was read later because of its rate");
+        describe_counter!("monster_gateway_identifications_total", "check URLs asked, by outcome");
+        describe_counter!("monster_gateway_dials_total", "attempts to open a socket to another server, by outcome");
+        let answer = |direction, status| counter!("monster_gateway_frames_total", "direction" => direction, "code" => "answer", "status" => status);
+        let request =
+            |direction, code| counter!("monster_gateway_frames_total", "direction" => direction, "code" => code);
         Self {
-            sockets: ["home", "peer", "anonymous", "dialled"].map(|kind| gauge!("gateway_sockets", "kind" => kind)),
+            sockets: ["home", "peer", "anonymous", "dialled"]
+                .map(|kind| gauge!("monster_gateway_sockets", "kind" => kind)),
             requests: CODES.map(|code| request("in", code)),
             answers: ["100", "200", "300", "400", "500"].map(|status| answer("out", status)),
             pushes: CODES.map(|code| request("out", code)),
             answered: request("in", "answer"),
             malformed: request("in", "malformed"),
-            slowed: counter!("gateway_sockets_slowed_total"),
+            slowed: counter!("monster_gateway_slowed_total"),
         }
     }
 
@@ -109,10 +111,10 @@ fn count(counters: &[Counter; CODES.len()], code: &str) {
 
 /// A check URL was asked.
 pub(super) fn identified(outcome: &'static str) {
-    counter!("gateway_identifications_total", "outcome" => outcome).increment(1);
+    counter!("monster_gateway_identifications_total", "outcome" => outcome).increment(1);
 }
 
 /// An attempt to open a socket ended.
 pub(super) fn dialled(outcome: &'static str) {
-    counter!("gateway_dials_total", "outcome" => outcome).increment(1);
+    counter!("monster_gateway_dials_total", "outcome" => outcome).increment(1);
 }
