@@ -331,3 +331,60 @@ fn the_doctor_is_content_with_a_gateway_on_one_machine() {
     assert_eq!(code, Some(69));
     assert!(told.contains("FAIL   listener: 192.0.2.1:7580 cannot be used"), "{told}");
 }
+
+/// Runs a chat with these lines as standard input; what it printed.
+fn chat(place: &Place, args: &[&str], lines: &str) -> String {
+    let mut command = place.command(&[&["chat"], args].concat());
+    let mut chat = command.stdin(Stdio::piped()).spawn().unwrap();
+    chat.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = chat.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_chat_with_the_echo_needs_no_account_made_by_hand() {
+    let place = Place::new();
+    let _gateway = Gateway::start(&place);
+    let echo = format!("@echo:echo:localhost:{}", place.port);
+    let said = chat(&place, &[&echo, "--for", "3"], "hello\n");
+    assert!(said.contains("✓ #1\n"), "{said}");
+    assert!(said.contains("echo: hello\n"), "{said}");
+    assert_eq!(json(&place.prints(&["account", "list", "--json"]))[0]["name"], "tester");
+    let again = chat(&place, &[&echo, "--for", "3"], "hello again\n/info\n");
+    assert!(again.contains("echo: hello again\n") && again.contains("is a person called echo"), "{again}");
+}
+
+#[test]
+fn a_script_chats_in_frames() {
+    let place = Place::new();
+    let _gateway = Gateway::start(&place);
+    place.prints(&["account", "add", "robot"]);
+    let echo = format!("@echo:echo:localhost:{}", place.port);
+    let frames = "{\"messageId\":\"one\",\"text\":\"aGk=\"}\n{\"messageId\":\"two\",\"code\":\"1000\"}\n";
+    let said = chat(&place, &["--json", "--account", "robot", &echo, "--for", "3"], frames);
+    let frames: Vec<_> = said.lines().map(json).collect();
+    let answer = |id: &str| frames.iter().find(|frame| frame["messageId"] == id).cloned().unwrap_or_default();
+    assert_eq!(answer("one")["statusCode"], "200", "{said}");
+    assert_eq!(answer("two")["nickname"], "echo", "{said}");
+    assert!(
+        frames.iter().any(|frame| frame["code"] == "2001" && frame["from"] == *echo && frame["text"] == "aGk="),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_chat_without_a_gateway_or_an_account_says_so() {
+    let place = Place::new();
+    let (code, told) = place.fails(&["chat", "@echo:echo:localhost"]);
+    assert_eq!(code, 69);
+    assert!(told.starts_with(&format!("no gateway can be reached at 127.0.0.1:{}", place.port)), "{told}");
+    let (code, told) = place.fails(&["chat", "--account", "nobody"]);
+    assert_eq!((code, told.lines().count()), (66, 1), "{told}");
+    let mut command = place.command(&["chat", "--account", &format!("@tester:localhost:{}", place.port)]);
+    let (without, with) = (command.output().unwrap(), command.env("MONSTER_GATEWAY_TOKEN", "wrong").output().unwrap());
+    assert_eq!(without.status.code(), Some(65));
+    assert_eq!(with.status.code(), Some(69));
+    let _gateway = Gateway::start(&place);
+    assert_eq!(command.output().unwrap().status.code(), Some(77));
+}

@@ -175,14 +175,14 @@ impl Settings {
         try_out: &dyn Fn(Json) -> Result<(), ConfigError>,
     ) -> Option<Json> {
         let mut fine = true;
-        let mut noted = Vec::new();
+        let mut noted: Vec<String> = Vec::new();
         while let Err(ConfigError { key, why }) = try_out(self.json.clone()) {
             if let Some(value) = self.texts.remove(&key).and_then(|text| typed(&text)) {
                 replace(&mut self.json, &key, Some(value));
                 continue;
             }
             fine = false;
-            if noted.contains(&key) {
+            if noted.iter().any(|taken_out| is_about(taken_out, &key, &why)) {
                 break;
             }
             let full = if key.is_empty() { section.to_owned() } else { format!("{section}.{key}") };
@@ -194,6 +194,12 @@ impl Settings {
         }
         fine.then_some(self.json)
     }
+}
+
+/// Whether a complaint is only about a key having been taken out.
+fn is_about(taken_out: &str, key: &str, why: &str) -> bool {
+    let (table, name) = taken_out.rsplit_once('.').unwrap_or(("", taken_out));
+    key == taken_out || (key == table && why.contains(&format!("`{name}`")))
 }
 
 fn collect_texts(at: &str, table: &config::Map<String, Value>, texts: &mut BTreeMap<String, String>) {

@@ -137,7 +137,15 @@ macro_rules! parsed {
 }
 parsed!(SocketAddr, "an IP address and a port, such as \"127.0.0.1:7580\" or \"[::]:7580\"");
 parsed!(IpAddr, "an IP address");
-parsed!(IpNet, "a network, such as \"10.0.0.0/8\"");
+
+impl Setting for IpNet {
+    const WHAT: &'static str = "a network, such as \"10.0.0.0/8\", or an IP address";
+
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let text = text(value)?.trim();
+        text.parse().or_else(|_| text.parse::<IpAddr>().map(Self::from)).map_err(|_| Wrong::Type)
+    }
+}
 
 /// A list; as text, its items with commas between them.
 macro_rules! list {
