@@ -10,6 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 /// The fields of a 2001 frame, as they come, unchecked.
 #[derive(Serialize, Deserialize)]
@@ -64,6 +65,37 @@ fn codec(c: &mut Criterion) {
     }
 }
 
+/// The ratios, from the fastest of many short rounds taken in turns: what else the machine is doing
+/// disturbs both sides alike, and the fastest rounds not at all.
+#[expect(clippy::print_stdout, reason = "a benchmark prints its result")]
+fn ratios(_: &mut Criterion) {
+    for (kind, json) in frames() {
+        let (frame, bare) = (parse(&json), parse_bare(&json));
+        let [mut ours, mut theirs] = [[Duration::MAX; 2]; 2];
+        for _ in 0..2000 {
+            fastest(&mut ours[0], || parse(black_box(&json)));
+            fastest(&mut theirs[0], || parse_bare(black_box(&json)));
+            fastest(&mut ours[1], || black_box(&frame).to_json());
+            fastest(&mut theirs[1], || write_bare(black_box(&bare)));
+        }
+        let ratio = |ours: Duration, theirs: Duration| ours.as_secs_f64() / theirs.as_secs_f64();
+        println!(
+            "2001-{kind} ours/bare: parse {:.2}, write {:.2}, both {:.2}",
+            ratio(ours[0], theirs[0]),
+            ratio(ours[1], theirs[1]),
+            ratio(ours[0] + ours[1], theirs[0] + theirs[1]),
+        );
+    }
+}
+
+fn fastest<T>(record: &mut Duration, mut work: impl FnMut() -> T) {
+    let begin = Instant::now();
+    for _ in 0..100 {
+        black_box(work());
+    }
+    *record = begin.elapsed().min(*record);
+}
+
 fn parse(json: &str) -> Frame<'_> {
     Frame::parse(json).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -88,6 +120,6 @@ fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(60);
-    targets = codec
+    targets = codec, ratios
 }
 criterion_main!(benches);
