@@ -1,7 +1,8 @@
 //! Reading the journal: lanes, what waits in them, dead letters, messages and their ids.
 
-use super::prints::Printer;
+use super::index;
 use super::sift::Sift;
+use super::writer::Shared;
 use crate::store::{DeadLetter, Lane, Message, NewMessage, Pending, Waiting};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
@@ -136,67 +137,78 @@ pub(super) fn dead_letters(
     })
 }
 
-/// [`crate::store::Store::message_by_origin`].
-pub(super) fn message_by_origin(
-    conn: &Connection,
-    printer: &Printer,
-    (venue, author, id): (&str, &str, &str),
-    sift: &mut Sift,
-) -> Read<Option<Message>> {
-    let (least, greatest) = printer.origins(venue, id);
+/// A message by its number.
+fn by_id(conn: &Connection, id: i64, sift: &mut Sift) -> Read<Option<Message>> {
     let sql = concat!(
         "SELECT ",
         message_columns!(),
-        " FROM messages m LEFT JOIN conversations c ON c.id = m.conversation \
-         WHERE m.origin_print BETWEEN ?1 AND ?2 AND m.venue = ?3 AND m.author = ?4 AND m.origin_id = ?5"
+        " FROM messages m LEFT JOIN conversations c ON c.id = m.conversation WHERE m.id = ?1"
     );
-    first(sift.all(conn, "messages", sql, params![least, greatest, venue, author, id], message))
+    Ok(sift.all(conn, "messages", sql, [id], message)?.into_iter().next())
+}
+
+/// The newest message with one of these prints that is the one meant.
+fn by_print(
+    conn: &Connection,
+    shared: &Shared,
+    prints: (i64, i64),
+    sift: &mut Sift,
+    meant: impl Fn(&NewMessage) -> bool,
+) -> Read<Option<Message>> {
+    for id in index::by_print(conn, &shared.recent, prints)? {
+        if let Some(found) = by_id(conn, id, sift)?
+            && meant(&found.message)
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// [`crate::store::Store::message_by_origin`].
+pub(super) fn message_by_origin(
+    conn: &Connection,
+    shared: &Shared,
+    (venue, author, id): (&str, &str, &str),
+    sift: &mut Sift,
+) -> Read<Option<Message>> {
+    let print = shared.printer.origin(venue, author, id);
+    by_print(conn, shared, (print, print), sift, |message| {
+        message.venue == venue && message.author == author && message.origin_id == id
+    })
 }
 
 /// [`crate::store::Store::message_at`].
 pub(super) fn message_at(
     conn: &Connection,
-    printer: &Printer,
+    shared: &Shared,
     (place, id): (&str, &str),
     sift: &mut Sift,
 ) -> Read<Option<Message>> {
-    let given = concat!(
-        "SELECT ",
-        message_columns!(),
-        " FROM given_ids g JOIN messages m ON m.id = g.message LEFT JOIN conversations c ON c.id = m.conversation \
-         WHERE g.print = ?1 AND g.place = ?2 AND g.id = ?3 ORDER BY g.n DESC LIMIT 1"
-    );
-    let found = first(sift.all(conn, "messages", given, params![printer.given(place, id), place, id], message))?;
-    if found.is_some() {
-        return Ok(found);
+    let sql = "SELECT message FROM given_ids WHERE print = ?1 AND place = ?2 AND id = ?3 ORDER BY n DESC LIMIT 1";
+    let given = conn
+        .prepare_cached(sql)?
+        .query_row(params![shared.printer.given(place, id), place, id], |row| row.get(0))
+        .optional()?;
+    if let Some(message) = given
+        && let Some(found) = by_id(conn, message, sift)?
+    {
+        return Ok(Some(found));
     }
-    let (least, greatest) = printer.origins(place, id);
-    let said = concat!(
-        "SELECT ",
-        message_columns!(),
-        " FROM messages m LEFT JOIN conversations c ON c.id = m.conversation WHERE m.origin_print BETWEEN ?1 AND ?2 \
-         AND m.venue = ?3 AND m.origin_id = ?4 ORDER BY m.id DESC LIMIT 1"
-    );
-    first(sift.all(conn, "messages", said, params![least, greatest, place, id], message))
+    by_print(conn, shared, shared.printer.origins(place, id), sift, |message| {
+        message.venue == place && message.origin_id == id
+    })
 }
 
 /// [`crate::store::Store::message_by_key`].
 pub(super) fn message_by_key(
     conn: &Connection,
-    printer: &Printer,
+    shared: &Shared,
     (conversation, key): (&str, &str),
     sift: &mut Sift,
 ) -> Read<Option<Message>> {
-    // A message whose print was taken stands right behind it.
-    let print = printer.key(conversation, key);
-    let sql = concat!(
-        "SELECT ",
-        message_columns!(),
-        " FROM messages m JOIN conversations c ON c.id = m.conversation WHERE m.key_print BETWEEN ?1 AND ?2 \
-         AND m.key = ?3 AND c.name = ?4"
-    );
-    let range = (print, print.saturating_add(super::journal::PRINTS_TRIED));
-    first(sift.all(conn, "messages", sql, params![range.0, range.1, key, conversation], message))
+    let print = shared.printer.key(conversation, key);
+    by_print(conn, shared, (print, print), sift, |message| message.conversation == conversation && message.key == key)
 }
 
 /// [`crate::store::Store::ids_at`].
@@ -208,28 +220,46 @@ pub(super) fn ids_at(conn: &Connection, message: i64, place: &str, sift: &mut Si
 /// [`crate::store::Store::history`].
 pub(super) fn history(
     conn: &Connection,
+    shared: &Shared,
     (conversation, before): (&str, Option<i64>),
-    limit: i64,
+    limit: usize,
     sift: &mut Sift,
 ) -> Read<Vec<Message>> {
-    let sql = concat!(
-        "SELECT ",
-        message_columns!(),
-        " FROM conversations c JOIN messages m ON m.conversation = c.id WHERE c.name = ?1 AND m.id < ?2 \
-         ORDER BY m.id DESC LIMIT ?3"
-    );
-    sift.all(conn, "messages", sql, params![conversation, before.unwrap_or(i64::MAX), limit], message)
+    let number = conn
+        .prepare_cached("SELECT id FROM conversations WHERE name = ?1")?
+        .query_row([conversation], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(number) = number else { return Ok(Vec::new()) };
+    let before = before.unwrap_or(i64::MAX);
+    let ids = index::of_conversation(conn, &shared.recent, (number, before), super::sql_limit(limit))?;
+    take(conn, ids, limit, sift)
 }
 
-/// [`crate::store::Store::conversations`]. One look into the index for each conversation.
-pub(super) fn conversations(conn: &Connection, before: Option<i64>, limit: i64, sift: &mut Sift) -> Read<Vec<Message>> {
-    let sql = concat!(
-        "SELECT ",
-        message_columns!(),
-        " FROM (SELECT c.id, c.name, (SELECT max(id) FROM messages WHERE conversation = c.id) AS newest \
-         FROM conversations c) c JOIN messages m ON m.id = c.newest WHERE c.newest < ?1 ORDER BY c.newest DESC LIMIT ?2"
-    );
-    sift.all(conn, "messages", sql, [before.unwrap_or(i64::MAX), limit], message)
+/// [`crate::store::Store::conversations`].
+pub(super) fn conversations(
+    conn: &Connection,
+    shared: &Shared,
+    before: Option<i64>,
+    limit: usize,
+    sift: &mut Sift,
+) -> Read<Vec<Message>> {
+    let before = before.unwrap_or(i64::MAX);
+    let newest = index::newest(conn, &shared.recent)?;
+    let mut ids: Vec<i64> = newest.into_values().filter(|message| *message < before).collect();
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    take(conn, ids, limit, sift)
+}
+
+/// The first `limit` of these messages that are there.
+fn take(conn: &Connection, ids: Vec<i64>, limit: usize, sift: &mut Sift) -> Read<Vec<Message>> {
+    let mut found = Vec::new();
+    for id in ids {
+        if found.len() == limit {
+            break;
+        }
+        found.extend(by_id(conn, id, sift)?);
+    }
+    Ok(found)
 }
 
 /// When the delivery that waits longest was journalled; 0 if none waits.
@@ -237,8 +267,4 @@ pub(super) fn oldest_waiting(conn: &Connection) -> Read<i64> {
     let sql = "SELECT coalesce((SELECT journalled FROM messages WHERE id = (SELECT message FROM deliveries \
                ORDER BY id LIMIT 1)), 0)";
     conn.prepare_cached(sql)?.query_row([], |row| row.get(0))
-}
-
-fn first<T>(found: Read<Vec<T>>) -> Read<Option<T>> {
-    Ok(found?.into_iter().next())
 }

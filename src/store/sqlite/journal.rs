@@ -1,13 +1,11 @@
 //! What the writer does to the journal: messages in, deliveries done, put off, given up.
 
-use super::prints::next_origin;
+use super::index::Listing;
+use super::prints::Printer;
 use super::writer::{Fault, Operation, Writing};
 use crate::store::{Committed, Incoming, Journalled, Lane, StoreError};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::oneshot;
-
-/// So many prints are tried for a message whose first ones belong to others.
-pub(super) const PRINTS_TRIED: i64 = 64;
 
 /// A message on its way into the journal, with what only its content decides worked out.
 pub(super) struct Entry {
@@ -24,7 +22,7 @@ enum Written {
 }
 
 impl Entry {
-    pub(super) fn new(incoming: Incoming, printer: &super::prints::Printer) -> Self {
+    pub(super) fn new(incoming: Incoming, printer: &Printer) -> Self {
         let message = &incoming.message;
         let origin_print = printer.origin(&message.venue, &message.author, &message.origin_id);
         let key_print = printer.key(&message.conversation, &message.key);
@@ -57,60 +55,51 @@ impl Entry {
     }
 
     fn insert(&self, writing: &mut Writing<'_>) -> rusqlite::Result<Journalled> {
+        writing.catch_up()?;
+        if let Some(id) = self.known(writing)? {
+            return Ok(Journalled::Known { id });
+        }
         let message = &*self.incoming.message;
         let conversation = writing.conversation_id(&message.conversation)?;
-        let id = writing.counters.next_message;
-        let (mut origin_print, mut key_print) = (self.origin_print, self.key_print);
-        for _ in 0..PRINTS_TRIED {
-            let inserted = writing.statements.insert_message.execute(params![
-                id,
-                conversation,
-                origin_print,
-                key_print,
-                writing.now,
-                message.at,
-                message.key,
-                message.venue,
-                message.author,
-                message.author_name,
-                message.origin_id,
-                message.excerpt,
-                message.body,
-            ])?;
-            if inserted == 1 {
-                writing.counters.next_message += 1;
-                writing.counters.messages += 1;
-                return Ok(Journalled::New { id });
-            }
-            match holder(
-                writing.conn,
-                "SELECT id, venue, author, origin_id FROM messages WHERE origin_print = ?1",
-                origin_print,
-            )? {
-                Some((id, parts)) if parts == [&*message.venue, &*message.author, &*message.origin_id] => {
-                    return Ok(Journalled::Known { id });
-                }
-                Some(_) => origin_print = next_origin(origin_print),
-                None => {}
-            }
-            match holder(
-                writing.conn,
-                "SELECT m.id, c.name, m.key, '' FROM messages m JOIN conversations c ON c.id = m.conversation \
-                 WHERE key_print = ?1",
-                key_print,
-            )? {
-                Some((id, parts)) if parts[..2] == [&*message.conversation, &*message.key] => {
-                    return Ok(Journalled::Known { id });
-                }
-                Some(_) => key_print = key_print.wrapping_add(1),
-                None => {}
+        let (id, origin_print, key_print) = (writing.counters.next_message, self.origin_print, self.key_print);
+        writing.statements.insert_message.execute(params![
+            id,
+            conversation,
+            origin_print,
+            key_print,
+            writing.now,
+            message.at,
+            message.key,
+            message.venue,
+            message.author,
+            message.author_name,
+            message.origin_id,
+            message.excerpt,
+            message.body,
+        ])?;
+        writing.list(&Listing { message: id, conversation, origin_print, key_print })?;
+        writing.counters.next_message += 1;
+        writing.counters.messages += 1;
+        Ok(Journalled::New { id })
+    }
+
+    /// The message that it repeats.
+    fn known(&self, writing: &mut Writing<'_>) -> rusqlite::Result<Option<i64>> {
+        let message = &*self.incoming.message;
+        for id in writing.with_print(self.origin_print)? {
+            let sql = "SELECT venue, author, origin_id FROM messages WHERE id = ?1";
+            if is(writing.conn, sql, id, [&message.venue, &message.author, &message.origin_id])? {
+                return Ok(Some(id));
             }
         }
-        // Only a damaged index or counter leads here.
-        Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
-            Some("a message has no free place in the journal".into()),
-        ))
+        for id in writing.with_print(self.key_print)? {
+            let sql = "SELECT c.name, m.key, '' FROM messages m JOIN conversations c ON c.id = m.conversation \
+                       WHERE m.id = ?1";
+            if is(writing.conn, sql, id, [&message.conversation, &message.key, ""])? {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 
     /// What became of it, and the deliveries it made.
@@ -133,22 +122,13 @@ impl Entry {
     }
 }
 
-/// The message that holds a print, and the identifiers that the print was made of. Text that cannot
-/// be read is no identifier of anybody's.
-fn holder(conn: &rusqlite::Connection, sql: &str, print: i64) -> rusqlite::Result<Option<(i64, [String; 3])>> {
-    let read = |row: &Row<'_>| Ok((row.get(0)?, [lossy(row, 1)?, lossy(row, 2)?, lossy(row, 3)?]));
-    conn.prepare_cached(sql)?.query_row([print], read).optional()
-}
-
-/// A text as far as it can be read.
-pub(super) fn lossy(row: &Row<'_>, index: usize) -> rusqlite::Result<String> {
-    use rusqlite::types::ValueRef;
-    Ok(match row.get_ref(index)? {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        ValueRef::Integer(number) => number.to_string(),
-        ValueRef::Real(number) => number.to_string(),
-        ValueRef::Null => String::new(),
-    })
+/// Whether the row has these texts. One that cannot be read is nobody's.
+fn is(conn: &Connection, sql: &str, id: i64, texts: [&str; 3]) -> rusqlite::Result<bool> {
+    let same = |row: &Row<'_>| {
+        let mut columns = texts.into_iter().enumerate();
+        Ok(columns.all(|(index, text)| row.get_ref(index).is_ok_and(|found| found.as_str() == Ok(text))))
+    };
+    Ok(conn.prepare_cached(sql)?.query_row([id], same).optional()?.unwrap_or(false))
 }
 
 /// [`crate::store::Store::accept`].

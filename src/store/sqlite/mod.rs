@@ -7,6 +7,7 @@
 mod cache;
 mod copy;
 mod history;
+mod index;
 mod journal;
 mod people;
 mod places;
@@ -77,6 +78,7 @@ impl SqliteStore {
             mappings: MappingCache::default(),
             clock,
             printer: Printer::new(secret),
+            recent: RwLock::default(),
         });
         let threads = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4));
         let readers = Readers::start(&path, threads)?;
@@ -233,21 +235,20 @@ impl Store for SqliteStore {
     async fn message_by_origin(&self, venue: &str, author: &str, id: &str) -> Result<Option<Message>, StoreError> {
         let (shared, venue, author, id) = (self.shared.clone(), venue.to_owned(), author.to_owned(), id.to_owned());
         self.read("find a message", move |conn, sift| {
-            history::message_by_origin(conn, &shared.printer, (&venue, &author, &id), sift)
+            history::message_by_origin(conn, &shared, (&venue, &author, &id), sift)
         })
         .await
     }
 
     async fn message_at(&self, place: &str, id: &str) -> Result<Option<Message>, StoreError> {
         let (shared, place, id) = (self.shared.clone(), place.to_owned(), id.to_owned());
-        self.read("find a message", move |conn, sift| history::message_at(conn, &shared.printer, (&place, &id), sift))
-            .await
+        self.read("find a message", move |conn, sift| history::message_at(conn, &shared, (&place, &id), sift)).await
     }
 
     async fn message_by_key(&self, conversation: &str, key: &str) -> Result<Option<Message>, StoreError> {
         let (shared, conversation, key) = (self.shared.clone(), conversation.to_owned(), key.to_owned());
         self.read("find a message", move |conn, sift| {
-            history::message_by_key(conn, &shared.printer, (&conversation, &key), sift)
+            history::message_by_key(conn, &shared, (&conversation, &key), sift)
         })
         .await
     }
@@ -258,14 +259,19 @@ impl Store for SqliteStore {
     }
 
     async fn history(&self, conversation: &str, before: Option<i64>, limit: usize) -> Result<Vec<Message>, StoreError> {
-        let (conversation, limit) = (conversation.to_owned(), sql_limit(limit));
-        self.read("read a conversation", move |conn, sift| history::history(conn, (&conversation, before), limit, sift))
-            .await
+        let (shared, conversation) = (self.shared.clone(), conversation.to_owned());
+        self.read("read a conversation", move |conn, sift| {
+            history::history(conn, &shared, (&conversation, before), limit, sift)
+        })
+        .await
     }
 
     async fn conversations(&self, before: Option<i64>, limit: usize) -> Result<Vec<Message>, StoreError> {
-        let limit = sql_limit(limit);
-        self.read("read the conversations", move |conn, sift| history::conversations(conn, before, limit, sift)).await
+        let shared = self.shared.clone();
+        self.read("read the conversations", move |conn, sift| {
+            history::conversations(conn, &shared, before, limit, sift)
+        })
+        .await
     }
 
     async fn answer(&self, account: &str, address: &str, message_id: &str) -> Result<Option<String>, StoreError> {

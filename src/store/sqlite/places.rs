@@ -85,16 +85,17 @@ pub(super) fn remove_end(conn: &Connection, address: &str) -> Read<()> {
 
 /// [`crate::store::Store::links`].
 pub(super) fn links(conn: &Connection, sift: &mut Sift) -> Read<Vec<Link>> {
-    let found = sift.all(conn, "links", "SELECT id, created FROM links ORDER BY id", [], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-    })?;
-    found
-        .into_iter()
-        .map(|(id, created)| {
-            let ends = sift.all(conn, "link_ends", ENDS_OF_LINK, [id], end_from)?;
-            Ok(Link { id, ends, created })
-        })
-        .collect()
+    let sql = "SELECT e.n, e.address, e.posting, l.id, l.created FROM links l JOIN link_ends e ON e.link = l.id \
+               ORDER BY l.id, e.n";
+    let ends = sift.all(conn, "link_ends", sql, [], |row| Ok((end_from(row)?, row.get(3)?, row.get(4)?)))?;
+    let mut links: Vec<Link> = Vec::new();
+    for (end, id, created) in ends {
+        match links.last_mut().filter(|last| last.id == id) {
+            Some(link) => link.ends.push(end),
+            None => links.push(Link { id, ends: vec![end], created }),
+        }
+    }
+    Ok(links)
 }
 
 // -- mappings ------------------------------------------------------------------------------------

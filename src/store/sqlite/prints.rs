@@ -69,12 +69,6 @@ fn head(context: Context) -> u64 {
     digest.as_ref().iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
-/// The next print to try when `print` is taken by something else: within the same range.
-pub(super) fn next_origin(print: i64) -> i64 {
-    let mask = (1_i64 << AUTHOR_BITS) - 1;
-    (print & !mask) | (print.wrapping_add(1) & mask)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,12 +85,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_author_s_print_lies_within_the_range_of_venue_and_id(
-            venue in ".*", id in ".*", author in ".*", steps in 0_usize..5,
+            venue in ".*", id in ".*", author in ".*",
         ) {
             let printer = Printer::new([1; 32]);
             let (least, greatest) = printer.origins(&venue, &id);
-            let print = (0..steps).fold(printer.origin(&venue, &author, &id), |print, _| next_origin(print));
-            prop_assert!((least..=greatest).contains(&print));
+            prop_assert!((least..=greatest).contains(&printer.origin(&venue, &author, &id)));
         }
     }
 }

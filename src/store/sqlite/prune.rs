@@ -1,5 +1,6 @@
 //! Forgetting: what is old and nothing waits for goes, a small step at a time.
 
+use super::index;
 use super::writer::Writing;
 use rusqlite::params;
 use std::collections::BTreeSet;
@@ -37,20 +38,17 @@ fn messages(writing: &mut Writing<'_>, before: i64, limit: i64) -> rusqlite::Res
         let mut ids = writing.conn.prepare_cached("DELETE FROM given_ids WHERE message = ?1")?;
         let mut message = writing.conn.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
         for (id, conversation) in &old {
+            writing.unlist(*id)?;
             ids.execute([id])?;
             message.execute([id])?;
             conversations.insert(*conversation);
         }
     }
-    let mut forget = writing.conn.prepare_cached(
-        "DELETE FROM conversations WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM messages WHERE conversation = ?1)",
-    )?;
-    let mut forgotten = 0;
     for conversation in conversations {
-        forgotten += forget.execute([conversation])?;
-    }
-    if forgotten > 0 {
-        writing.conversations.clear();
+        if index::of_conversation(writing.conn, &writing.shared.recent, (conversation, i64::MAX), 1)?.is_empty() {
+            writing.conn.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([conversation])?;
+            writing.conversations.clear();
+        }
     }
     let removed = i64::try_from(old.len()).unwrap_or(i64::MAX);
     writing.counters.messages -= removed;

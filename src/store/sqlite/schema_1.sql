@@ -42,9 +42,25 @@ CREATE TABLE messages (
     excerpt      TEXT NOT NULL,
     body         BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX messages_origin ON messages (origin_print);
-CREATE UNIQUE INDEX messages_key ON messages (key_print);
-CREATE INDEX messages_conversation ON messages (conversation);
+
+-- The index of the messages, kept by the code (`index.rs`): first a narrow table to which new ones
+-- are only appended, then what they are found by.
+CREATE TABLE messages_unindexed (
+    message      INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL,
+    origin_print INTEGER NOT NULL,
+    key_print    INTEGER NOT NULL
+) STRICT;
+CREATE TABLE messages_by_print (
+    print   INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    PRIMARY KEY (print, message)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE messages_by_conversation (
+    conversation INTEGER NOT NULL,
+    message      INTEGER NOT NULL,
+    PRIMARY KEY (conversation, message)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE deliveries (
     id         INTEGER PRIMARY KEY,

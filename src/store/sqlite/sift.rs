@@ -81,6 +81,7 @@ pub(super) fn set_aside(writing: &mut Writing<'_>, bad: &[Bad]) -> rusqlite::Res
             for delivery in numbers(writing.conn, "SELECT id FROM deliveries WHERE message = ?1", *row)? {
                 set_row_aside(writing, "deliveries", delivery, "its message cannot be read")?;
             }
+            writing.unlist(*row)?;
             writing.conn.execute("DELETE FROM given_ids WHERE message = ?1", [row])?;
         }
         set_row_aside(writing, table, *row, why)?;

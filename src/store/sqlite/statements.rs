@@ -8,7 +8,9 @@ pub(super) struct Statements<'c> {
     pub begin: Statement<'c>,
     pub commit: Statement<'c>,
     pub data_version: Statement<'c>,
+    pub find_print: Statement<'c>,
     pub insert_message: Statement<'c>,
+    pub insert_unindexed: Statement<'c>,
     pub insert_delivery: Statement<'c>,
     pub delete_delivery: Statement<'c>,
     read_counters: Statement<'c>,
@@ -22,9 +24,14 @@ impl<'c> Statements<'c> {
             commit: conn.prepare("COMMIT")?,
             data_version: conn.prepare("PRAGMA data_version")?,
             insert_message: conn.prepare(
-                "INSERT OR IGNORE INTO messages (id, conversation, origin_print, key_print, journalled, at, key, venue, \
+                "INSERT INTO messages (id, conversation, origin_print, key_print, journalled, at, key, venue, \
                  author, author_name, origin_id, excerpt, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
                  ?12, ?13)",
+            )?,
+            find_print: conn.prepare("SELECT message FROM messages_by_print WHERE print = ?1")?,
+            insert_unindexed: conn.prepare(
+                "INSERT INTO messages_unindexed (message, conversation, origin_print, key_print) \
+                 VALUES (?1, ?2, ?3, ?4)",
             )?,
             insert_delivery: conn.prepare(
                 "INSERT INTO deliveries (id, lane, message, attempts, not_before) VALUES (?1, ?2, ?3, 0, 0)",

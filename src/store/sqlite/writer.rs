@@ -7,6 +7,7 @@
 //! back and each of its operations tried again alone, so that one cannot take others along.
 
 use super::cache::{Interned, MappingCache};
+use super::index::Recent;
 use super::prints::Printer;
 use super::statements::Statements;
 use crate::store::{CommitHook, Committed, Lane, StoreError};
@@ -71,6 +72,8 @@ pub(super) struct Shared {
     pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// Makes prints.
     pub printer: Printer,
+    /// The messages that are not in the index yet.
+    pub recent: RwLock<Recent>,
 }
 
 /// The row of `state`, as of the running transaction.
@@ -94,6 +97,12 @@ pub(super) struct Writing<'c> {
     pub shared: Arc<Shared>,
     /// When the transaction began.
     pub now: i64,
+    /// Whether `recent` covers all that is not in the index.
+    pub caught_up: bool,
+    /// How many messages this transaction has added.
+    pub listed: usize,
+    /// Whether this transaction has moved the last of a generation into the index.
+    pub moved: bool,
     /// The counters as the table has them, if that is known.
     stored: Option<Counters>,
     /// What `PRAGMA data_version` said last; 0 before the first look.
@@ -110,6 +119,9 @@ pub(super) fn run(conn: &Connection, shared: Arc<Shared>, mut orders: mpsc::Rece
         conversations: Interned::default(),
         shared,
         now: 0,
+        caught_up: false,
+        listed: 0,
+        moved: false,
         stored: None,
         data_version: 0,
     };
@@ -226,11 +238,15 @@ impl Writing<'_> {
     }
 
     fn commit(&mut self) -> rusqlite::Result<()> {
+        self.move_some()?;
         if self.stored != Some(self.counters) {
             self.statements.write_counters(&self.counters)?;
         }
         self.statements.commit.execute([])?;
         self.stored = Some(self.counters);
+        if std::mem::take(&mut self.moved) {
+            self.shared.recent.write().drop_moved();
+        }
         Ok(())
     }
 
@@ -240,12 +256,15 @@ impl Writing<'_> {
         {
             tracing::error!(%error, "the store could not roll back");
         }
+        self.shared.recent.write().clear();
+        (self.listed, self.moved) = (0, false);
         self.forget();
     }
 
-    /// Drops everything that is kept in memory of the tables.
+    /// Drops what is kept in memory of tables that another process may have changed.
     fn forget(&mut self) {
         self.stored = None;
+        self.caught_up = false;
         self.lanes.clear();
         self.conversations.clear();
         self.shared.mappings.clear();
