@@ -235,6 +235,16 @@ pub(crate) fn persona(
     Author {
         id: PersonaId::new(account.as_str()),
         name: name.map_or_else(|| account.name().into_owned(), str::to_owned),
-        picture: local.and_then(|account| account.picture.as_deref()).or(picture).map(str::to_owned),
+        picture: local
+            .and_then(|account| account.picture.as_deref())
+            .or(picture)
+            .filter(|url| is_web(url))
+            .map(str::to_owned),
     }
+}
+
+/// True for what may be fetched as a picture by whoever sees it.
+fn is_web(url: &str) -> bool {
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    web && !url.contains(|c: char| c.is_whitespace() || c.is_control())
 }

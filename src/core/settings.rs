@@ -32,7 +32,7 @@ impl Default for Settings {
             longest_pause: Duration::from_mins(5),
             grace: Duration::from_secs(5),
             try_for: Duration::from_mins(2),
-            lanes_at_start: 256,
+            lanes_at_start: 1_024,
         }
     }
 }

@@ -224,3 +224,7 @@ fn name_of_length(text: &str, characters: usize) -> String {
 fn hides(c: char) -> bool {
     matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
+
+#[cfg(test)]
+#[path = "words_tests.rs"]
+mod tests;

@@ -3,5 +3,6 @@
 mod failures;
 mod load;
 mod people;
+mod ring;
 mod rooms;
 mod world;
