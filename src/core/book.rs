@@ -10,6 +10,7 @@ use monster_protocol::{Address, Authority};
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::Notify;
 
 /// What the router knows of accounts, links and relations.
@@ -24,6 +25,8 @@ pub(crate) struct Book {
     touched: Mutex<HashSet<Address>>,
     /// Told when `touched` has something.
     pub(crate) touch: Notify,
+    /// The store's revision when everything was read last.
+    revision: AtomicI64,
 }
 
 impl Book {
@@ -35,6 +38,7 @@ impl Book {
             changing: tokio::sync::Mutex::default(),
             touched: Mutex::default(),
             touch: Notify::new(),
+            revision: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -56,6 +60,7 @@ impl Book {
     /// Reads everything again. Rooms whose use differs are touched.
     pub(crate) async fn reload(&self) -> Result<(), StoreError> {
         let _changing = self.changing.lock().await;
+        let revision = self.store.revision().await?;
         let fresh = Graph::load(self.store.as_ref()).await?;
         self.places.set_aliases(self.store.aliases().await?);
         let before = std::mem::replace(&mut *self.graph.write(), fresh);
@@ -67,7 +72,20 @@ impl Book {
             .collect();
         drop(graph);
         self.touch_all(differing);
+        self.revision.store(revision, Ordering::Release);
         Ok(())
+    }
+
+    /// Reads everything again if another process has changed the store since it was read.
+    pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
+        if self.store.revision().await? == self.revision.load(Ordering::Acquire) { Ok(()) } else { self.reload().await }
+    }
+
+    /// The same for an address here that nobody is known to have: a command may have made the
+    /// account a moment ago.
+    pub(crate) async fn look_again(&self, address: &Address) -> Result<(), StoreError> {
+        let unknown = matches!(home_of(self.ours(), address), Home::Local(_)) && self.resolve(address).is_err();
+        if unknown { self.refresh().await } else { Ok(()) }
     }
 
     pub(crate) async fn add_account(&self, account: Account) -> Result<(), StoreError> {

@@ -171,11 +171,9 @@ impl Core {
     /// The local account that the token with this SHA-256 speaks for.
     pub async fn owner_of_token(&self, hash: [u8; 32]) -> Result<Option<Address>, crate::store::StoreError> {
         let Some(name) = self.store.account_of_token(hash).await? else { return Ok(None) };
-        // A command may have made it a moment ago: nothing must be refused to it on its first socket.
-        if self.book.graph().read().account(&name).is_none() {
-            self.book.reload().await?;
-        }
-        Ok(Address::new::<&str>(&name, &[], self.book.ours()).ok())
+        let Ok(owner) = Address::new::<&str>(&name, &[], self.book.ours()) else { return Ok(None) };
+        self.book.look_again(&owner).await?;
+        Ok(Some(owner))
     }
 
     /// How many lanes are at work, and how many wait for their time.

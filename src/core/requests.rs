@@ -115,6 +115,7 @@ impl Core {
         to: &Address,
         request: &Request<'_>,
     ) -> Result<Response<'static>, Refusal> {
+        self.book.look_again(to).await?;
         let place = self.book.resolve(to)?;
         let Peer::Account(speaker) = peer else {
             if !matches!(request.body, RequestBody::Info) {

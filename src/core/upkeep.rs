@@ -39,16 +39,10 @@ impl Core {
     }
 
     async fn watch_revision(&self) {
-        let mut known = self.store.revision().await.ok();
         loop {
             tokio::time::sleep(REVISION).await;
-            match self.store.revision().await {
-                Ok(revision) if known != Some(revision) => match self.book.reload().await {
-                    Ok(()) => known = Some(revision),
-                    Err(error) => tracing::error!(%error, "changed links and accounts cannot be read; trying again"),
-                },
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, "the store's revision cannot be read"),
+            if let Err(error) = self.book.refresh().await {
+                tracing::error!(%error, "changed links and accounts cannot be read; trying again");
             }
         }
     }
