@@ -5,6 +5,7 @@
 //! a thread of the async runtime, but opening does.
 
 mod cache;
+mod checkpoint;
 mod copy;
 mod history;
 mod index;
@@ -31,6 +32,7 @@ use super::{
 };
 use async_trait::async_trait;
 use cache::{Mapped, MappingCache};
+use checkpoint::Checkpoints;
 use journal::{Accept, Entry, Fail};
 use parking_lot::RwLock;
 use prints::Printer;
@@ -72,6 +74,8 @@ impl SqliteStore {
         let path = prepare_dir(data_dir)?;
         let conn = schema::open_writer(&path)?;
         let secret = conn.query_row("SELECT secret FROM state", [], |row| row.get(0)).map_err(OpenError::sql(&path))?;
+        let data_version =
+            conn.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(OpenError::sql(&path))?;
         let shared = Arc::new(Shared {
             revision: AtomicI64::new(0),
             hook: RwLock::new(None),
@@ -82,12 +86,13 @@ impl SqliteStore {
         });
         let threads = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4));
         let readers = Readers::start(&path, threads)?;
+        let checkpoints = Checkpoints::start(&path)?;
         let (orders, queue) = mpsc::channel(writer::QUEUE);
         let theirs = shared.clone();
         std::thread::Builder::new()
             .name("store-write".into())
             .spawn(move || {
-                if let Err(error) = writer::run(&conn, theirs, queue) {
+                if let Err(error) = writer::run(conn, data_version, theirs, checkpoints, queue) {
                     tracing::error!(%error, "the store cannot write");
                 }
             })
@@ -451,6 +456,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        self.readers.close().await;
         let (answer, answered) = oneshot::channel();
         if self.orders.send(Order::Close(answer)).await.is_ok() {
             // An error says that it has ended already.

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// So many readings wait or run; more callers wait before they queue.
@@ -14,10 +15,11 @@ const QUEUE: usize = 256;
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// A few threads that read. They end when the pool is dropped.
+/// A few threads that read. They end when the pool is closed or dropped.
 pub(super) struct Readers {
-    jobs: mpsc::Sender<(Job, OwnedSemaphorePermit)>,
+    jobs: Mutex<Option<mpsc::Sender<(Job, OwnedSemaphorePermit)>>>,
     room: Arc<Semaphore>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Readers {
@@ -25,7 +27,7 @@ impl Readers {
     pub(super) fn start(path: &Path, count: usize) -> Result<Self, schema::OpenError> {
         let (jobs, queue) = mpsc::channel::<(Job, OwnedSemaphorePermit)>();
         let queue = Arc::new(Mutex::new(queue));
-        for n in 0..count {
+        let start = |n| {
             let conn = schema::open_reader(path).map_err(schema::OpenError::sql(path))?;
             let queue = queue.clone();
             std::thread::Builder::new()
@@ -36,9 +38,10 @@ impl Readers {
                         job(&conn);
                     }
                 })
-                .map_err(schema::OpenError::io(path))?;
-        }
-        Ok(Self { jobs, room: Arc::new(Semaphore::new(QUEUE)) })
+                .map_err(schema::OpenError::io(path))
+        };
+        let threads = (0..count).map(start).collect::<Result<_, _>>()?;
+        Ok(Self { jobs: Mutex::new(Some(jobs)), room: Arc::new(Semaphore::new(QUEUE)), threads: Mutex::new(threads) })
     }
 
     /// Reads on one of the threads.
@@ -56,14 +59,26 @@ impl Readers {
         doing: &'static str,
         job: impl FnOnce(&Connection) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let closed = || StoreError::Failed { doing, why: "the store is closed".into() };
-        let permit = self.room.clone().acquire_owned().await.map_err(|_| closed())?;
+        let permit = self.room.clone().acquire_owned().await.map_err(|_| super::closed(doing))?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
             // Whoever asked may have gone.
             let _gone = answer.send(job(conn));
         });
-        self.jobs.send((job, permit)).map_err(|_| closed())?;
+        let sent = self.jobs.lock().as_ref().is_some_and(|jobs| jobs.send((job, permit)).is_ok());
+        if !sent {
+            return Err(super::closed(doing));
+        }
         answered.await.map_err(|_| StoreError::Failed { doing, why: "the reading thread ended".into() })
+    }
+
+    /// Finishes what has queued, and closes the connections.
+    pub(super) async fn close(&self) {
+        drop(self.jobs.lock().take());
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let ended = tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
+        if !matches!(ended.await, Ok(true)) {
+            tracing::error!("a reading thread panicked");
+        }
     }
 }

@@ -111,7 +111,6 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     conn.pragma_update(None, "synchronous", "FULL").map_err(&sql)?;
     conn.pragma_update(None, "cache_size", -32_768).map_err(&sql)?;
     conn.pragma_update(None, "journal_size_limit", 67_108_864).map_err(&sql)?;
-    conn.pragma_update(None, "wal_autocheckpoint", 10_000).map_err(&sql)?;
     if found < VERSION {
         migrate(&mut conn, path)?;
     }
@@ -123,6 +122,14 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let conn = connect(path)?;
     conn.pragma_update(None, "query_only", true)?;
     conn.pragma_update(None, "cache_size", -8_192)?;
+    Ok(conn)
+}
+
+/// Opens a connection that only moves pages from the log into a file that [`open_writer`] has opened.
+pub(super) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = connect(path)?;
+    // The log has to be durable before the file is changed.
+    conn.pragma_update(None, "synchronous", "FULL")?;
     Ok(conn)
 }
 

@@ -7,6 +7,7 @@
 //! back and each of its operations tried again alone, so that one cannot take others along.
 
 use super::cache::{Interned, MappingCache};
+use super::checkpoint::Checkpoints;
 use super::index::Recent;
 use super::prints::Printer;
 use super::statements::Statements;
@@ -95,6 +96,7 @@ pub(super) struct Writing<'c> {
     pub lanes: Interned<Lane>,
     pub conversations: Interned<String>,
     pub shared: Arc<Shared>,
+    checkpoints: Checkpoints,
     /// When the transaction began.
     pub now: i64,
     /// Whether `recent` covers all that is not in the index.
@@ -105,12 +107,38 @@ pub(super) struct Writing<'c> {
     pub moved: bool,
     /// The counters as the table has them, if that is known.
     stored: Option<Counters>,
-    /// What `PRAGMA data_version` said last; 0 before the first look.
+    /// What `PRAGMA data_version` said last.
     data_version: i64,
 }
 
-/// Runs until it is told to close, or nobody can send any more.
-pub(super) fn run(conn: &Connection, shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) -> rusqlite::Result<()> {
+/// Runs until it is told to close, or nobody can send any more. What changed since `data_version`
+/// (`PRAGMA data_version` of this connection) was changed by others.
+pub(super) fn run(
+    conn: Connection,
+    data_version: i64,
+    shared: Arc<Shared>,
+    checkpoints: Checkpoints,
+    orders: mpsc::Receiver<Order>,
+) -> rusqlite::Result<()> {
+    let closing = serve(&conn, data_version, shared, checkpoints, orders)?;
+    // The last connection to close takes the write-ahead log along.
+    drop(conn);
+    for answer in closing {
+        // Whoever asked may have gone.
+        let _gone = answer.send(());
+    }
+    Ok(())
+}
+
+/// Gives whom to tell when everything is closed.
+fn serve(
+    conn: &Connection,
+    data_version: i64,
+    shared: Arc<Shared>,
+    checkpoints: Checkpoints,
+    mut orders: mpsc::Receiver<Order>,
+) -> rusqlite::Result<Vec<oneshot::Sender<()>>> {
+    Checkpoints::count(conn);
     let mut writing = Writing {
         conn,
         statements: Statements::prepare(conn)?,
@@ -118,12 +146,13 @@ pub(super) fn run(conn: &Connection, shared: Arc<Shared>, mut orders: mpsc::Rece
         lanes: Interned::default(),
         conversations: Interned::default(),
         shared,
+        checkpoints,
         now: 0,
         caught_up: false,
         listed: 0,
         moved: false,
         stored: None,
-        data_version: 0,
+        data_version,
     };
     let mut batch = Vec::with_capacity(BATCH);
     let mut closing = Vec::new();
@@ -142,14 +171,8 @@ pub(super) fn run(conn: &Connection, shared: Arc<Shared>, mut orders: mpsc::Rece
             orders.close();
         }
     }
-    drop(writing);
-    if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-        tracing::debug!(%error, "the write-ahead log stays for the next start");
-    }
-    for answer in closing {
-        let _gone = answer.send(());
-    }
-    Ok(())
+    writing.checkpoints.stop();
+    Ok(closing)
 }
 
 impl Writing<'_> {
@@ -198,6 +221,7 @@ impl Writing<'_> {
             let _gone = answer.send(());
         }
         self.tell(&fresh);
+        self.checkpoints.committed(self.conn);
     }
 
     /// Tries the operations of a failed transaction again, each in one of its own.
@@ -280,9 +304,7 @@ impl Writing<'_> {
             }
         };
         if seen != self.data_version {
-            if self.data_version != 0 {
-                self.shared.revision.fetch_add(1, Ordering::AcqRel);
-            }
+            self.shared.revision.fetch_add(1, Ordering::AcqRel);
             self.data_version = seen;
             self.forget();
         }
