@@ -159,7 +159,8 @@ impl Exchange {
         self.count()
     }
 
-    fn count(&self) -> Duration {
+    /// Counts one message or ping, and tells how long to wait before the next one is read.
+    pub(super) fn count(&self) -> Duration {
         let wait = self.side.limiter.frame(self.origin.as_ref(), self.bucket.as_deref());
         if !wait.is_zero() {
             self.side.figures.slowed();

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
 
 /// Between whom a socket is: `account` at its other end, `here` at ours. A home socket is its
 /// owner's at both.
@@ -66,23 +67,45 @@ impl Device {
 
 /// All sockets that reach somebody.
 #[derive(Debug, Default)]
-pub(super) struct Hub(Mutex<HashMap<Ends, Vec<Arc<Device>>>>);
+pub(super) struct Hub {
+    sockets: Mutex<HashMap<Ends, Sockets>>,
+}
+
+/// The sockets between two ends.
+#[derive(Debug, Default)]
+struct Sockets {
+    /// Oldest first.
+    devices: Vec<Arc<Device>>,
+    /// Tells who asked for it of the next one.
+    arrivals: Option<Arc<Notify>>,
+}
 
 impl Hub {
     /// Enters a socket, for as long as the entry is kept.
     pub(super) fn enter(self: &Arc<Self>, ends: Ends, device: Arc<Device>) -> Entry {
-        self.0.lock().entry(ends.clone()).or_insert_with(|| Vec::with_capacity(1)).push(Arc::clone(&device));
+        let mut all = self.sockets.lock();
+        let sockets = all.entry(ends.clone()).or_default();
+        sockets.devices.push(Arc::clone(&device));
+        if let Some(arrivals) = &sockets.arrivals {
+            arrivals.notify_waiters();
+        }
+        drop(all);
         Entry { hub: Arc::clone(self), ends, device }
     }
 
     /// All sockets between these ends.
     pub(super) fn all(&self, ends: &Ends) -> Vec<Arc<Device>> {
-        self.0.lock().get(ends).cloned().unwrap_or_default()
+        self.sockets.lock().get(ends).map(|sockets| sockets.devices.clone()).unwrap_or_default()
+    }
+
+    /// Is notified of each further socket between these ends; `None` if there is none now.
+    pub(super) fn arrivals(&self, ends: &Ends) -> Option<Arc<Notify>> {
+        self.sockets.lock().get_mut(ends).map(|sockets| Arc::clone(sockets.arrivals.get_or_insert_default()))
     }
 
     /// The newest socket between these ends that is likely to work.
     pub(super) fn best(&self, ends: &Ends) -> Option<Arc<Device>> {
-        self.0.lock().get(ends)?.iter().rev().find(|device| device.is_usable()).cloned()
+        self.sockets.lock().get(ends)?.devices.iter().rev().find(|device| device.is_usable()).cloned()
     }
 }
 
@@ -96,11 +119,11 @@ pub(super) struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut sockets = self.hub.0.lock();
-        if let Some(devices) = sockets.get_mut(&self.ends) {
-            devices.retain(|device| !Arc::ptr_eq(device, &self.device));
-            if devices.is_empty() {
-                sockets.remove(&self.ends);
+        let mut all = self.hub.sockets.lock();
+        if let Some(sockets) = all.get_mut(&self.ends) {
+            sockets.devices.retain(|device| !Arc::ptr_eq(device, &self.device));
+            if sockets.devices.is_empty() {
+                all.remove(&self.ends);
             }
         }
     }
@@ -135,6 +158,6 @@ mod tests {
     fn nothing_is_kept_of_sockets_that_ended() {
         let hub = Arc::new(Hub::default());
         drop(hub.enter(Ends::home(&"@alice:gw".parse().unwrap()), device()));
-        assert!(hub.0.lock().is_empty());
+        assert!(hub.sockets.lock().is_empty());
     }
 }

@@ -11,6 +11,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use monster_bridge_api::{DeliveryError, RequestError};
 use monster_protocol::{Address, Request, Response, Status};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -47,35 +48,47 @@ impl Port {
         }
     }
 
-    /// Pushes to every device; done when one of them has taken it.
+    /// Pushes to every device, also to those that come meanwhile; done when one has taken it.
     async fn deliver_home(&self, to: &Address, message: &Outgoing) -> Result<(), DeliveryError> {
-        let devices = self.0.hub.all(&Ends::home(to));
-        if devices.is_empty() {
+        let ends = Ends::home(to);
+        let Some(arrivals) = self.0.hub.arrivals(&ends) else {
             let why = format!("{to} is not online");
             return Err(DeliveryError::Transient { why, retry_after: Some(NOBODY_ONLINE) });
-        }
-        let within = self.0.options.patience.answer;
-        let mut pushes: FuturesUnordered<_> = devices
-            .iter()
-            .map(|device| {
-                let frame = frame(message, to, Reader::Home { ext: device.reads_ext() });
-                self.0.figures.pushed(code(message));
-                self.push(device, &message.key, frame, within)
-            })
-            .collect();
+        };
+        let (mut reached, mut pushes) = (Vec::new(), FuturesUnordered::new());
         // Only if every device refuses it is it refused.
         let (mut refused, mut left) = (None, 0);
-        while let Some(taken) = pushes.next().await {
-            match taken {
-                Taken::Answered(response) if response.status.is_success() => return Ok(()),
-                Taken::Answered(response) if response.status == Status::BadRequest => refused = Some(response),
-                Taken::Answered(_) | Taken::Ended | Taken::Silent => left += 1,
+        loop {
+            let mut arrival = pin!(arrivals.notified());
+            // From here on none is missed.
+            arrival.as_mut().enable();
+            for device in self.0.hub.all(&ends) {
+                if !reached.iter().any(|known| Arc::ptr_eq(known, &device)) {
+                    pushes.push(self.push_home(Arc::clone(&device), to, message));
+                    reached.push(device);
+                }
+            }
+            tokio::select! {
+                biased;
+                taken = pushes.next() => match taken {
+                    Some(Taken::Answered(response)) if response.status.is_success() => return Ok(()),
+                    Some(Taken::Answered(response)) if response.status == Status::BadRequest => refused = Some(response),
+                    Some(Taken::Answered(_) | Taken::Ended | Taken::Silent) => left += 1,
+                    None => break,
+                },
+                () = arrival => {}
             }
         }
         match refused {
             Some(response) if left == 0 => Err(DeliveryError::permanent(words(to, &response))),
             _ => Err(DeliveryError::transient(format!("no device of {to} has taken it yet"))),
         }
+    }
+
+    async fn push_home(&self, device: Arc<Device>, to: &Address, message: &Outgoing) -> Taken {
+        let frame = frame(message, to, Reader::Home { ext: device.reads_ext() });
+        self.0.figures.pushed(code(message));
+        self.push(&device, &message.key, frame, self.0.options.patience.answer).await
     }
 
     /// Pushes over the socket that is open, or a new one, and gives the answer.
@@ -169,7 +182,9 @@ impl MonsterPort for Port {
             let device = if let Some(device) = self.0.hub.best(&ends) {
                 device
             } else {
-                let reached = self.0.dialer.reach(&self.0, to, via, &via.name()).await;
+                let name = via.name();
+                let nickname = request.ext.nickname.as_deref().unwrap_or(&name);
+                let reached = self.0.dialer.reach(&self.0, to, via, nickname).await;
                 reached.map_err(|error| RequestError::Unavailable(error.to_string()))?
             };
             self.0.figures.pushed(request.body.code());

@@ -247,6 +247,8 @@ impl Session {
             Heard::Alive => {
                 // A pong of ours may wait to be flushed.
                 self.dirty = true;
+                let wait = self.exchange.count();
+                self.pause(wait);
             }
             Heard::Ended => self.lose(None),
             Heard::Broken(code, reason) => {
@@ -265,6 +267,11 @@ impl Session {
             Some(text) => self.exchange.take(text),
             None => self.exchange.refuse("a frame is a text message, not a binary one"),
         };
+        self.pause(wait);
+    }
+
+    /// Reads nothing for so long.
+    fn pause(&mut self, wait: Duration) {
         if !wait.is_zero() {
             self.paused = Some(self.heard + wait);
         }

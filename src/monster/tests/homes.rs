@@ -113,6 +113,15 @@ async fn one_device_that_takes_a_message_is_enough() {
 }
 
 #[tokio::test]
+async fn a_device_that_comes_while_another_does_not_answer_gets_what_waits_at_once() {
+    let gateway = Gateway::start().await;
+    let (mut alice, mut frozen) = (gateway.home("alice").await, gateway.home("bob").await);
+    alice.say(&gateway.address("bob"), "one").await;
+    let frame = frozen.pushed_unanswered().await;
+    assert_eq!(gateway.home("bob").await.pushed().await, frame);
+}
+
+#[tokio::test]
 async fn the_echo_answers_over_a_home_socket() {
     let gateway = Gateway::start().await;
     let mut alice = gateway.home("alice").await;
