@@ -52,6 +52,8 @@ pub(crate) fn puppet(
     let nick = person.wanted_nick(&config.puppets.nick_template, longest_nick);
     let realname = format!("{} ({})", person.author.name, person.author.id);
     let mut session = plain(config, &nick, &nick::user_of(&nick), &realname, secure)?;
+    // The bot keeps the lists of members; a thousand puppets need not keep a thousand copies.
+    session.lean = true;
     session.webirc = match &config.webirc {
         Some(webirc) => webirc.password.as_ref().map(|password| {
             Ok::<_, String>(Webirc {
@@ -80,6 +82,7 @@ fn plain(config: &Config, nick: &str, user: &str, realname: &str, secure: bool) 
         fallback: encoding_rs::Encoding::for_label(config.fallback_encoding.as_bytes())
             .unwrap_or(encoding_rs::WINDOWS_1252),
         bot: false,
+        lean: false,
         timing: Timing {
             quiet: config.keepalive(),
             answer: config.ack_timeout(),

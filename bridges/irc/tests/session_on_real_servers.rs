@@ -41,6 +41,7 @@ fn config(nick: &str) -> SessionConfig {
         secure: false,
         fallback: encoding_rs::WINDOWS_1252,
         bot: false,
+        lean: false,
         timing: Timing::default(),
         entropy: [9; 24],
     }

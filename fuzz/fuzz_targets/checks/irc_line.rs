@@ -64,6 +64,7 @@ impl Run {
             secure: true,
             fallback: encoding_rs::WINDOWS_1252,
             bot: true,
+            lean: false,
             timing: Timing::default(),
             entropy: [7; 24],
         };

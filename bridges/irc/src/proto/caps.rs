@@ -32,12 +32,13 @@ pub enum Cap {
     StandardReplies,
     RelayMsg,
     CapNotify,
+    NoImplicitNames,
     Sasl,
 }
 
 impl Cap {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::MessageTags,
         Self::ServerTime,
         Self::EchoMessage,
@@ -60,6 +61,7 @@ impl Cap {
         Self::StandardReplies,
         Self::RelayMsg,
         Self::CapNotify,
+        Self::NoImplicitNames,
         Self::Sasl,
     ];
 
@@ -88,6 +90,7 @@ impl Cap {
             Self::StandardReplies => "standard-replies",
             Self::RelayMsg => "draft/relaymsg",
             Self::CapNotify => "cap-notify",
+            Self::NoImplicitNames => "draft/no-implicit-names",
             Self::Sasl => "sasl",
         }
     }
@@ -149,7 +152,7 @@ pub struct CapTable {
     offered: BTreeMap<String, Option<String>>,
     enabled: BTreeMap<Cap, String>,
     refused: BTreeSet<String>,
-    wants_sasl: bool,
+    unwanted: Vec<Cap>,
 }
 
 /// No server offers more than this; further ones are not kept.
@@ -158,9 +161,9 @@ const MAX_OFFERED: usize = 256;
 const MAX_REQUEST_BYTES: usize = 400;
 
 impl CapTable {
-    /// An empty table; `wants_sasl` if there is something to log in with.
-    pub fn new(wants_sasl: bool) -> Self {
-        Self { wants_sasl, ..Self::default() }
+    /// An empty table; `unwanted` are left alone although the server offers them.
+    pub fn new(unwanted: Vec<Cap>) -> Self {
+        Self { unwanted, ..Self::default() }
     }
 
     /// True if the capability is on.
@@ -290,7 +293,7 @@ impl CapTable {
         let known = |name: &String| Cap::named(name).map(|cap| (cap, name.clone()));
         let mut names: BTreeMap<Cap, String> = BTreeMap::new();
         for (cap, name) in self.offered.keys().filter_map(known) {
-            let useful = (cap != Cap::Sasl || self.wants_sasl) && cap.needs().iter().all(|need| self.offers(*need));
+            let useful = !self.unwanted.contains(&cap) && cap.needs().iter().all(|need| self.offers(*need));
             if useful && !self.has(cap) && !self.refused.contains(&name) {
                 // Of a draft and its ratified form, the latter; only one may be on.
                 names
@@ -336,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_list_of_several_lines_is_requested_once_it_is_whole() {
-        let mut table = CapTable::new(true);
+        let mut table = CapTable::new(Vec::new());
         assert_eq!(table.receive(&params("LS * :batch message-tags unknown/cap")), CapStep::Nothing);
         let CapStep::Request(names) = table.receive(&params("LS :labeled-response sasl=PLAIN,EXTERNAL server-time"))
         else {
@@ -353,14 +356,14 @@ mod tests {
 
     #[test]
     fn what_needs_something_that_is_not_offered_is_not_requested() {
-        let mut table = CapTable::new(false);
+        let mut table = CapTable::new(vec![Cap::Sasl]);
         let step = table.receive(&params("LS :labeled-response draft/multiline=max-bytes=4096 sasl echo-message"));
         assert_eq!(step, CapStep::Request(vec!["echo-message".into()]));
     }
 
     #[test]
     fn a_refused_list_is_tried_name_by_name() {
-        let mut table = CapTable::new(false);
+        let mut table = CapTable::new(vec![Cap::Sasl]);
         table.receive(&params("LS :batch echo-message"));
         let nak = params("NAK :echo-message batch");
         assert_eq!(table.receive(&nak), CapStep::Settled);
@@ -376,7 +379,7 @@ mod tests {
 
     #[test]
     fn what_the_server_takes_away_is_off() {
-        let mut table = CapTable::new(true);
+        let mut table = CapTable::new(Vec::new());
         table.receive(&params("LS :echo-message sasl"));
         table.receive(&params("ACK :echo-message sasl"));
         assert_eq!(table.receive(&params("DEL :echo-message sasl=PLAIN")), CapStep::Changed(Vec::new()));
@@ -390,7 +393,7 @@ mod tests {
 
     #[test]
     fn limits_and_policies_are_read() {
-        let mut table = CapTable::new(false);
+        let mut table = CapTable::new(vec![Cap::Sasl]);
         table.receive(&params("LS :batch message-tags server-time draft/multiline=max-bytes=4096,max-lines=24 sts=port=6697,duration=2592000,preload"));
         assert_eq!(table.multiline(), None);
         table.receive(&params("ACK :draft/multiline"));
@@ -410,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_server_that_never_stops_offering_is_bounded() {
-        let mut table = CapTable::new(false);
+        let mut table = CapTable::new(vec![Cap::Sasl]);
         for n in 0..10_000 {
             table.receive(&params(&format!("LS * :cap{n}")));
         }

@@ -178,14 +178,13 @@ impl Session {
     fn on_channel_piece(&mut self, numeric: u16, message: &Message) {
         let name = message.param(if numeric == 353 { 2 } else { 1 });
         let folded = self.isupport.fold(name);
+        let keeps_members = self.keeps_members();
         if let Some(channel) = self.roster.get_mut(&folded) {
             let names_open = channel.names_open;
-            channel.learn(numeric, message, &self.isupport);
+            let only = (!keeps_members).then_some(self.me.nick.as_str());
+            channel.learn(numeric, message, only, &self.isupport);
             if numeric == 366 && names_open {
-                channel.names_open = false;
-                let channel = channel.name.clone();
-                self.emit(Event::MembersKnown { channel: channel.clone() });
-                return self.finish(&folded, |kind| matches!(kind, AskKind::Join), Answer::Joined { channel });
+                return self.members_known(&folded);
             }
         }
         let Some(ask) = self.asks.find(&folded, |kind| matches!(kind, AskKind::Info(_))) else { return };
@@ -201,6 +200,15 @@ impl Session {
             }
             _ => {}
         }
+    }
+
+    /// We know who is in a channel that we have joined, or do without.
+    pub(super) fn members_known(&mut self, folded: &str) {
+        let Some(channel) = self.roster.get_mut(folded) else { return };
+        channel.names_open = false;
+        let channel = channel.name.clone();
+        self.emit(Event::MembersKnown { channel: channel.clone() });
+        self.finish(folded, |kind| matches!(kind, AskKind::Join), Answer::Joined { channel });
     }
 
     /// Answers the oldest request of a kind about a subject.

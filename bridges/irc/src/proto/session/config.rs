@@ -27,6 +27,9 @@ pub struct SessionConfig {
     pub fallback: &'static Encoding,
     /// Mark ourselves as a program, where the server has a mode for it.
     pub bot: bool,
+    /// Keep no list of who is in the channels where `MONITOR` can tell who is on the network: for one
+    /// of many connections beside one that keeps it.
+    pub lean: bool,
     /// How long to wait for what.
     pub timing: Timing,
     /// Random bytes: the nonce of SCRAM and the tokens of this session come from them.

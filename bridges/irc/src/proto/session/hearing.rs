@@ -181,7 +181,11 @@ impl Session {
             Place::Private { peer: peer.to_owned() }
         };
         let account = message.tags.filled("account").map(str::to_owned);
-        let member = || self.roster.person(&self.isupport.fold(&source.nick))?.account.clone();
+        let member = || {
+            let nick = self.isupport.fold(&source.nick);
+            let there = self.roster.get(&self.isupport.fold(target)).and_then(|channel| channel.member(&nick));
+            there.or_else(|| self.roster.person(&nick))?.account.clone()
+        };
         Attribution {
             source: source.clone(),
             // Who has the nick now says nothing about who had it then.

@@ -39,7 +39,7 @@ pub use request::{
 
 use super::{
     batch::Batches,
-    caps::CapTable,
+    caps::{Cap, CapTable},
     command::Command,
     isupport::Isupport,
     line::{Message, Source},
@@ -111,7 +111,7 @@ impl Session {
         let nick = config.nick.as_str().to_owned();
         let mut session = Self {
             phase: Phase::Registering(Box::new(Registering::new(now + config.timing.registration))),
-            caps: CapTable::new(config.sasl.is_some()),
+            caps: CapTable::new(unwanted_caps(&config)),
             isupport: Isupport::default(),
             wanted: Wanted::new(&nick),
             me: Me { nick, user: None, host: None, account: None },
@@ -322,6 +322,13 @@ impl Session {
     fn is_me(&self, nick: &str) -> bool {
         self.isupport.same(nick, &self.me.nick)
     }
+}
+
+/// What is of no use to this session.
+fn unwanted_caps(config: &SessionConfig) -> Vec<Cap> {
+    let sasl = config.sasl.is_none().then_some(Cap::Sasl);
+    let names = (!config.lean).then_some(Cap::NoImplicitNames);
+    sasl.into_iter().chain(names).collect()
 }
 
 /// A parameter made from somebody's text, or the refusal that says which it was.

@@ -3,6 +3,8 @@
 use super::{Event, Session};
 use crate::proto::{
     batch::BatchKind,
+    caps::Cap,
+    command::Command,
     line::{Message, Source},
     modes::{parse_channel_modes, parse_user_modes},
 };
@@ -43,7 +45,8 @@ impl Session {
                 self.on_own_join(folded, name);
                 continue;
             }
-            let Some(channel) = self.roster.get_mut(&folded) else { continue };
+            let keeps_members = self.keeps_members();
+            let Some(channel) = self.roster.get_mut(&folded).filter(|_| keeps_members) else { continue };
             channel.add(self.isupport.fold(&who.nick), who.clone(), account.clone());
             let channel = channel.name.clone();
             self.emit(Event::MemberJoined { channel, who: who.clone(), account: account.clone() });
@@ -57,8 +60,15 @@ impl Session {
         if self.roster.get(&folded).is_some() {
             return;
         }
-        self.roster.enter(folded, name);
+        self.roster.enter(folded.clone(), name);
         self.emit(Event::Joined { channel: name.to_owned() });
+        if self.caps.has(Cap::NoImplicitNames) {
+            if self.keeps_members() {
+                self.control(&Command::new("NAMES").word(name));
+            } else {
+                self.members_known(&folded);
+            }
+        }
     }
 
     fn on_part(&mut self, who: &Source, message: &Message) {
@@ -80,7 +90,8 @@ impl Session {
             return self.finish_part(&folded);
         }
         let nick = self.isupport.fold(&who.nick);
-        let Some(channel) = self.roster.get_mut(&folded) else { return };
+        let keeps_members = self.keeps_members();
+        let Some(channel) = self.roster.get_mut(&folded).filter(|_| keeps_members) else { return };
         let known = channel.remove(&nick).map(|member| member.source);
         let who = if who.host.is_some() { who.clone() } else { known.unwrap_or_else(|| who.clone()) };
         let channel = channel.name.clone();
@@ -167,6 +178,11 @@ impl Session {
         let source = Source { nick: who.nick.clone(), user: Some(user.to_owned()), host: Some(host.to_owned()) };
         self.learn_mask(&source);
         self.roster.update(&self.isupport.fold(&who.nick), |member| member.source = source.clone());
+    }
+
+    /// True unless `MONITOR` makes a list of members needless.
+    pub(super) fn keeps_members(&self) -> bool {
+        !self.config.lean || self.isupport.monitor().is_none()
     }
 
     /// `730` (there) and `731` (gone): nicks that are watched.

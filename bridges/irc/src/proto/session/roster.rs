@@ -39,7 +39,7 @@ pub(super) struct Member {
     pub(super) source: Source,
     pub(super) account: Option<String>,
     /// Letters of the member modes they have.
-    modes: String,
+    pub(super) modes: String,
 }
 
 impl Roster {
@@ -117,12 +117,16 @@ impl Channel {
         Some(member)
     }
 
+    pub(super) fn member(&self, folded: &str) -> Option<&Member> {
+        self.members.get(folded)
+    }
+
     pub(super) fn remove(&mut self, folded: &str) -> Option<Member> {
         self.members.remove(folded)
     }
 
-    /// Takes topic, modes or members from a numeric.
-    pub(super) fn learn(&mut self, numeric: u16, message: &Message, isupport: &Isupport) {
+    /// Takes topic, modes or members (all, or `only` one) from a numeric.
+    pub(super) fn learn(&mut self, numeric: u16, message: &Message, only: Option<&str>, isupport: &Isupport) {
         match numeric {
             324 => {
                 self.modes.clear();
@@ -134,15 +138,19 @@ impl Channel {
             331 => self.topic.clear(),
             332 => message.last().clone_into(&mut self.topic),
             333 => self.topic_by = Some((message.param(2).to_owned(), message.param(3).parse().ok())),
-            353 => message.last().split_ascii_whitespace().for_each(|entry| self.add_name(entry, isupport)),
+            353 => {
+                for entry in message.last().split_ascii_whitespace() {
+                    self.add_name(entry, only, isupport);
+                }
+            }
             _ => {}
         }
     }
 
     /// Takes an entry of a 353 line: `@+nick`, or `@+nick!user@host`.
-    fn add_name(&mut self, entry: &str, isupport: &Isupport) {
+    fn add_name(&mut self, entry: &str, only: Option<&str>, isupport: &Isupport) {
         let (modes, source) = parse_name(entry, isupport);
-        if source.nick.is_empty() {
+        if source.nick.is_empty() || only.is_some_and(|nick| !isupport.same(nick, &source.nick)) {
             return;
         }
         if let Some(member) = self.add(isupport.fold(&source.nick), source, None) {

@@ -1,6 +1,6 @@
 //! What a session lets others see of itself: plain questions that send nothing.
 
-use super::{ChannelInfo, Phase, Saying, Session};
+use super::{ChannelInfo, Phase, Saying, Session, roster::highest_sign};
 use crate::proto::{
     caps::{Cap, CapTable},
     isupport::Isupport,
@@ -58,6 +58,12 @@ impl Session {
     /// What is known of a channel we are in, without asking.
     pub fn channel(&self, name: &str) -> Option<ChannelInfo> {
         self.roster.get(&self.isupport.fold(name)).map(|channel| channel.info(&self.isupport))
+    }
+
+    /// The highest sign (`@`, `+` …) that somebody has in a channel we are in.
+    pub fn sign_in(&self, channel: &str, nick: &str) -> Option<char> {
+        let channel = self.roster.get(&self.isupport.fold(channel))?;
+        highest_sign(&channel.member(&self.isupport.fold(nick))?.modes, &self.isupport)
     }
 
     /// True if a redaction can be sent.

@@ -33,6 +33,7 @@ pub(super) fn config() -> SessionConfig {
         secure: true,
         fallback: encoding_rs::WINDOWS_1252,
         bot: false,
+        lean: false,
         timing: Timing::default(),
         entropy: [7; 24],
     }

@@ -132,6 +132,30 @@ fn two_channels_whose_names_only_look_alike_stay_two() {
 }
 
 #[test]
+fn a_lean_session_keeps_no_members_where_monitor_can_tell() {
+    let mut rig = Rig::new(SessionConfig { lean: true, ..config() });
+    rig.register("multi-prefix", "MONITOR=9 PREFIX=(ov)@+");
+    rig.hear(":me!u@h JOIN #c\n:s 353 me = #c :@me bob carol\n:s 366 me #c :End\n:dave!d@h JOIN #c\n:bob!b@h PART #c");
+    rig.events();
+    assert!(!rig.session.sees("bob") && !rig.session.sees("dave"));
+    assert_eq!(rig.session.sign_in("#c", "me"), Some('@'));
+    rig.hear(":carol!c@h QUIT :bye");
+    assert!(matches!(rig.event(), Event::Quit { .. }));
+    let mut rig = Rig::new(SessionConfig { lean: true, ..config() });
+    rig.register("draft/no-implicit-names", "MONITOR=9");
+    let now = rig.now;
+    rig.session.join(&channel("#c"), None, now).unwrap();
+    rig.sent();
+    rig.events();
+    rig.hear(":me!u@h JOIN #c");
+    assert!(matches!(&rig.events()[2], Event::Answered { .. }), "no list of names follows");
+    let mut rig = Rig::new(SessionConfig { lean: true, ..config() });
+    rig.register("", "");
+    rig.hear(":me!u@h JOIN #c\n:s 353 me = #c :me bob\n:s 366 me #c :End");
+    assert!(rig.session.sees("bob"), "without MONITOR the list is what there is");
+}
+
+#[test]
 fn a_server_cannot_make_us_keep_endless_members_or_channels() {
     let mut rig = in_channel("");
     for n in 0..5_000 {
