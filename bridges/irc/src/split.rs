@@ -4,7 +4,7 @@
 //! its own prefix leaves.
 
 use crate::{
-    format::codes::{RESET, State, code_at},
+    format::codes::{Code, RESET, SEPARATOR, State, code_at},
     proto::caps::MultilineLimits,
 };
 use unicode_segmentation::UnicodeSegmentation;
@@ -123,7 +123,7 @@ fn close(units: &mut Vec<Unit>, open: &mut Vec<Piece>) {
 /// Cuts one line. With `whole`, the pieces put together are the line again (a space at a cut stays,
 /// and formatting is closed before it); without, a space at a cut is left out.
 fn cut_line(line: &str, room: usize, whole: bool) -> Vec<Piece> {
-    let line: String = line.chars().filter(|c| !matches!(c, '\r' | '\0' | '\x01')).collect();
+    let line = sendable(line);
     let mut cutter = Cutter {
         room: room.max(LEAST_ROOM) - if whole { CLOSING } else { 0 },
         whole,
@@ -141,6 +141,29 @@ fn cut_line(line: &str, room: usize, whole: bool) -> Vec<Piece> {
         cutter.word(word);
     }
     cutter.finish()
+}
+
+/// The line without what ends a line or begins a CTCP. Where that stood between a colour and a digit,
+/// codes without effect take its place: the digit is no part of the colour.
+fn sendable(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let (mut after_colour, mut gap) = (false, false);
+    let mut rest = line;
+    while let Some(first) = rest.chars().next() {
+        let code = code_at(rest);
+        let (now, after) = rest.split_at(code.map_or(first.len_utf8(), |(_, length)| length));
+        rest = after;
+        if matches!(first, '\r' | '\0' | '\x01') {
+            gap = true;
+            continue;
+        }
+        if after_colour && gap && first.is_ascii_hexdigit() | (first == ',') {
+            out.push_str(SEPARATOR);
+        }
+        out.push_str(now);
+        (after_colour, gap) = (matches!(code, Some((Code::Colours(..), _))), false);
+    }
+    out
 }
 
 struct Cutter {
@@ -341,6 +364,7 @@ mod tests {
     #[test]
     fn nothing_that_ends_a_line_or_begins_a_ctcp_stays() {
         assert_eq!(lines("\x01VERSION\x01\r\na\0b\rQUIT", 100), ["VERSION", "abQUIT"]);
+        assert_eq!(lines("x\x03\x0004", 100), ["x\x03\x02\x0204"]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub struct State {
 /// Turns everything off.
 pub const RESET: char = '\x0f';
 /// Two codes that cancel each other: they keep a digit or comma from being read as part of a colour.
-const SEPARATOR: &str = "\x02\x02";
+pub const SEPARATOR: &str = "\x02\x02";
 
 /// The code at the beginning of a text, with its length in bytes.
 pub fn code_at(text: &str) -> Option<(Code, usize)> {
