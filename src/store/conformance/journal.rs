@@ -260,6 +260,42 @@ pub(crate) async fn old_messages_go_unless_something_waits_for_them(fixture: &im
     put(&*store, said(1), &[]).await;
 }
 
+pub(crate) async fn a_lane_that_was_forgotten_works_again(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    fixture.set_time(1);
+    let heard = listen(&store);
+    let (used, idle) = (lane("oftc", "@#rust:oftc:gw"), lane("@alice:gw", "@#rust:libera:gw"));
+    put(&*store, said(1), &[used.clone(), idle.clone()]).await;
+    let [first, second] = heard.take().await[..] else { panic!("two deliveries were made") };
+    store.done(second, vec![]).await.unwrap();
+    for _ in 0..3 {
+        store.prune(0, 10).await.unwrap();
+    }
+    put(&*store, said(2), &[used.clone(), idle.clone()]).await;
+    let waiting: Vec<_> = all_pending(&*store).await.into_iter().map(|(lane, _, key)| (lane, key)).collect();
+    let [one, two] = [1, 2].map(|n| said(n).key);
+    assert_eq!(waiting, [(idle, two.clone()), (used.clone(), one), (used, two)]);
+    assert_eq!(store.retry_now(first).await.unwrap().1.to, "oftc");
+}
+
+pub(crate) async fn two_processes_see_each_other_s_messages(fixture: &impl Fixture) {
+    let stores = [fixture.open().await, fixture.open().await];
+    for n in 0..120 {
+        let (one, other) = (&stores[n % 2], &stores[(n + 1) % 2]);
+        let id = put(&**one, said(n), &[lane("oftc", "@#rust:oftc:gw")]).await;
+        for store in [one, other] {
+            let again = store.accept(incoming(said(n), &[])).await.unwrap();
+            assert_eq!(again, Journalled::Known { id }, "message {n}");
+            let found = store.message_by_key(&said(n).conversation, &said(n).key).await.unwrap();
+            assert_eq!(found.map(|found| found.id), Some(id));
+        }
+        let newest = other.history("@#rust:libera:gw", None, 3).await.unwrap();
+        assert_eq!((newest.len(), newest[0].id), (3.min(n + 1), id));
+        assert_eq!(other.conversations(None, 9).await.unwrap()[0].id, id);
+    }
+    assert_eq!(all_pending(&*stores[1]).await.len(), 120);
+}
+
 pub(crate) async fn pages_of_lanes_and_deliveries_follow_on_each_other(fixture: &impl Fixture) {
     let store = fixture.open().await;
     for n in 0..30 {

@@ -46,6 +46,8 @@ macro_rules! suite {
                 history_goes_back_from_any_message,
                 conversations_come_newest_first,
                 old_messages_go_unless_something_waits_for_them,
+                a_lane_that_was_forgotten_works_again,
+                two_processes_see_each_other_s_messages,
                 pages_of_lanes_and_deliveries_follow_on_each_other,
                 figures_tell_what_is_there,
                 many_callers_at_once_each_get_their_own_answer,

@@ -222,14 +222,14 @@ impl Store for SqliteStore {
     }
 
     async fn prune(&self, before: i64, limit: usize) -> Result<usize, StoreError> {
-        let mut removed = 0;
+        let (mut removed, mut after) = (0, 0);
         while removed < limit {
             let step = PRUNE_STEP.min(limit - removed);
-            let gone = self
-                .write("forget old messages", move |writing| Ok(prune::prune(writing, before, sql_limit(step))?))
+            let (gone, last) = self
+                .write("forget old messages", move |writing| Ok(prune::prune(writing, before, after, step)?))
                 .await?;
-            let gone = usize::try_from(gone).unwrap_or(0);
             removed += gone;
+            after = last;
             if gone < step {
                 break;
             }

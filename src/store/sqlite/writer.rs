@@ -99,6 +99,8 @@ pub(super) struct Writing<'c> {
     checkpoints: Checkpoints,
     /// When the transaction began.
     pub now: i64,
+    /// Up to which lane the search for idle ones has come.
+    pub lanes_seen: i64,
     /// Whether `recent` covers all that is not in the index.
     pub caught_up: bool,
     /// How many messages this transaction has added.
@@ -148,6 +150,7 @@ fn serve(
         shared,
         checkpoints,
         now: 0,
+        lanes_seen: 0,
         caught_up: false,
         listed: 0,
         moved: false,
