@@ -52,13 +52,13 @@ pub(super) struct Change {
     /// What it is; cannot be changed later.
     kind: Kind,
     /// What people call it; its name if absent.
-    #[schema(max_length = 512)]
+    #[schema(min_length = 1, max_length = 512)]
     nickname: Option<String>,
     /// An `http` or `https` URL of a picture.
-    #[schema(max_length = 2048)]
+    #[schema(max_length = 2048, pattern = "^https?://")]
     picture: Option<String>,
     /// For a group: what somebody must give to join it; nothing if absent.
-    #[schema(max_length = 512)]
+    #[schema(min_length = 1, max_length = 512)]
     pass: Option<String>,
 }
 

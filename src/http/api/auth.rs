@@ -42,14 +42,14 @@ impl Door {
 
     /// Lets whoever presents the token in.
     fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
-        let origin = network_of(from);
-        if let Some(pause) = self.must_wait(origin) {
-            return Err(ApiError::too_many("too many wrong tokens; wait before you try again", pause));
-        }
         let Some(presented) = bearer(headers) else {
             let why = "expected `Authorization: Bearer TOKEN`; `monster-gateway admin-token` prints the token";
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, why));
         };
+        let origin = network_of(from);
+        if let Some(pause) = self.must_wait(origin) {
+            return Err(ApiError::too_many("too many wrong tokens; wait before you try again", pause));
+        }
         if self.token.is(presented) {
             return Ok(());
         }

@@ -82,7 +82,7 @@ pub(super) async fn list(State(api): State<Api>, parameters: Parameters) -> Resu
 
 /// Tries a delivery now instead of after its pause. What stands before it in its lane comes first.
 #[utoipa::path(post, path = "/deliveries/{id}/retry", tag = "deliveries", operation_id = "retryDelivery",
-    params(("id" = i64, Path, description = "Its number")),
+    params(("id" = i64, Path, minimum = 0, description = "Its number")),
     responses((status = 204, description = "It is due"), (status = 404, description = "It does not wait (any more)")))]
 pub(super) async fn retry(State(api): State<Api>, Segments(id): Segments<String>) -> Result<StatusCode> {
     api.core.retry(number("id", &id)?).await?;
@@ -91,7 +91,7 @@ pub(super) async fn retry(State(api): State<Api>, Segments(id): Segments<String>
 
 /// Drops a delivery: it is not tried again, and its sender is not told.
 #[utoipa::path(delete, path = "/deliveries/{id}", tag = "deliveries", operation_id = "dropDelivery",
-    params(("id" = i64, Path, description = "Its number")),
+    params(("id" = i64, Path, minimum = 0, description = "Its number")),
     responses((status = 204, description = "It is gone"),
         (status = 404, description = "It does not wait (any more): it may have been delivered")))]
 pub(super) async fn remove(State(api): State<Api>, Segments(id): Segments<String>) -> Result<StatusCode> {

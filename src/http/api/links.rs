@@ -47,7 +47,7 @@ pub(super) struct NewLink {
     #[schema(min_items = 2, max_items = 100)]
     ends: Vec<NewEndBody>,
     /// What somebody must give to join the local group among them.
-    #[schema(max_length = 512)]
+    #[schema(min_length = 1, max_length = 512)]
     pass: Option<String>,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct NewLink {
 #[schema(as = NewLinkEnd)]
 pub(super) struct NewEndBody {
     /// Its address.
-    #[schema(example = "@#rust:libera:gw.example.org", max_length = 2048)]
+    #[schema(example = "@#rust:libera:gw.example.org", max_length = 2048, pattern = "^@")]
     address: String,
     /// How others appear in it, where not as its bridge is set.
     posting: Option<Posting>,
@@ -102,7 +102,7 @@ pub(super) async fn list(State(api): State<Api>, parameters: Parameters) -> Resu
 
 /// Shows a link.
 #[utoipa::path(get, path = "/links/{id}", tag = "links", operation_id = "getLink",
-    params(("id" = i64, Path, description = "Its number")),
+    params(("id" = i64, Path, minimum = 0, description = "Its number")),
     responses((status = 200, description = "The link", body = View), (status = 404, description = "There is none")))]
 pub(super) async fn one(State(api): State<Api>, Segments(id): Segments<String>) -> Result<Json<View>> {
     let id = number("id", &id)?;
@@ -138,7 +138,7 @@ pub(super) async fn add(State(api): State<Api>, Body(new): Body<NewLink>) -> Res
 
 /// Ends a link; its rooms stay, and are conversations of their own again.
 #[utoipa::path(delete, path = "/links/{id}", tag = "links", operation_id = "removeLink",
-    params(("id" = i64, Path, description = "Its number")),
+    params(("id" = i64, Path, minimum = 0, description = "Its number")),
     responses((status = 204, description = "There is no such link any more")))]
 pub(super) async fn remove(State(api): State<Api>, Segments(id): Segments<String>) -> Result<StatusCode> {
     match api.core.admin().remove_link(number("id", &id)?).await.map_err(ApiError::from) {

@@ -34,7 +34,7 @@ pub(super) struct View {
 #[schema(as = NewMapping)]
 pub(super) struct NewMapping {
     /// The user or room, by its name on the network.
-    #[schema(example = "#rust", max_length = 512)]
+    #[schema(example = "#rust", min_length = 1, max_length = 512)]
     remote_id: String,
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn list(State(api): State<Api>, mut parameters: Parameters) -> 
 /// Lets an address stand for a user or room too.
 #[utoipa::path(put, path = "/map/{bridge}/{address}", tag = "map", operation_id = "putMapping",
     params(("bridge" = String, Path, description = "The bridge instance"),
-        ("address" = String, Path, description = "The address, percent-encoded")),
+        ("address" = String, Path, pattern = "^@", description = "The address, percent-encoded")),
     request_body = NewMapping,
     responses(
         (status = 200, description = "What the address stands for", body = View),
@@ -80,7 +80,7 @@ pub(super) async fn put(
 /// Removes an address that an administrator added.
 #[utoipa::path(delete, path = "/map/{bridge}/{address}", tag = "map", operation_id = "removeMapping",
     params(("bridge" = String, Path, description = "The bridge instance"),
-        ("address" = String, Path, description = "The address, percent-encoded")),
+        ("address" = String, Path, pattern = "^@", description = "The address, percent-encoded")),
     responses((status = 204, description = "No administrator's address is spelled so any more")))]
 pub(super) async fn remove(
     State(api): State<Api>,
