@@ -61,6 +61,11 @@ pub(super) struct Remove {
 }
 
 impl AccountCommand {
+    /// Whether it changes anything.
+    pub(super) fn changes(&self) -> bool {
+        !matches!(self, Self::List(_))
+    }
+
     pub(super) async fn run(self, office: &Office) -> Outcome {
         match self {
             Self::Add(add) => add.run(office).await,

@@ -50,6 +50,11 @@ pub(super) struct Remove {
 }
 
 impl MapCommand {
+    /// Whether it changes anything.
+    pub(super) fn changes(&self) -> bool {
+        !matches!(self, Self::List(_))
+    }
+
     pub(super) async fn run(self, office: &Office) -> Outcome {
         match self {
             Self::List(list) => list.run(office).await,

@@ -90,9 +90,15 @@ fn act(cli: Cli) -> Outcome {
         Command::Run => run::run(config),
         Command::CheckConfig(command) => command.run(config),
         Command::Doctor(command) => blocking(command.run(config)),
-        Command::Account(command) => with_office(config, async |office| command.run(&office).await),
-        Command::Link(command) => with_office(config, async |office| command.run(&office).await),
-        Command::Map(command) => with_office(config, async |office| command.run(&office).await),
+        Command::Account(command) => {
+            with_office(config, async |office| settled(&office, command.changes(), command.run(&office)).await)
+        }
+        Command::Link(command) => {
+            with_office(config, async |office| settled(&office, command.changes(), command.run(&office)).await)
+        }
+        Command::Map(command) => {
+            with_office(config, async |office| settled(&office, command.changes(), command.run(&office)).await)
+        }
         Command::AdminToken => small::admin_token(config),
         Command::Backup(command) => with_office(config, async |office| command.run(&office).await),
         Command::Restore(command) => command.run(config),
@@ -112,6 +118,15 @@ fn with_office(config: Option<&std::path::Path>, work: impl AsyncFnOnce(office::
         store.close().await;
         outcome
     })
+}
+
+/// Does something, and lets a running gateway see what it changed.
+async fn settled(office: &office::Office, changes: bool, work: impl Future<Output = Outcome>) -> Outcome {
+    work.await?;
+    if changes {
+        office.settle().await;
+    }
+    Ok(())
 }
 
 /// Runs a future to its end on this thread.

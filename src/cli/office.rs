@@ -4,10 +4,10 @@
 use super::failure::{Failure, Outcome};
 use crate::app::{bridge_kinds, open_store};
 use crate::config::Config;
-use crate::core::{Admin, Environment};
-use crate::store::Store;
+use crate::core::{Admin, Environment, seen};
+use crate::store::{InstanceLock, Store};
 use monster_protocol::Address;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Reads the configuration.
@@ -20,6 +20,7 @@ pub(super) struct Office {
     pub(super) store: Arc<dyn Store>,
     pub(super) admin: Admin,
     pub(super) environment: Environment,
+    data_dir: PathBuf,
 }
 
 impl Office {
@@ -39,7 +40,17 @@ impl Office {
             );
         }
         admin.reload().await?;
-        Ok(Self { store, admin, environment })
+        Ok(Self { store, admin, environment, data_dir: config.server.data_dir.clone() })
+    }
+
+    /// Waits until a gateway that runs on this store has seen what was changed, so that whoever
+    /// called the command can go on at once.
+    pub(super) async fn settle(&self) {
+        if InstanceLock::is_held(&self.data_dir) {
+            let mut token = [0; 16];
+            self.environment.random.fill(&mut token);
+            seen(self.store.as_ref(), &format!("{:032x}", u128::from_be_bytes(token))).await;
+        }
     }
 }
 

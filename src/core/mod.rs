@@ -12,6 +12,7 @@ mod about;
 mod admin;
 mod body;
 mod book;
+mod changes;
 mod conversation;
 mod deliver;
 mod environment;
@@ -42,6 +43,7 @@ mod upkeep;
 mod words;
 
 pub use admin::{Admin, AdminError, BridgeState, ConversationRow, NewEnd};
+pub use changes::seen;
 pub use environment::{Clock, Environment, Random};
 pub use peer::{Peer, Side, Speaker};
 pub use port::{Act, MonsterPort, Outgoing};

@@ -3,12 +3,12 @@
 //! of the backlog. Part of [`Core`]; started by [`Core::start`].
 
 use super::places::Place;
-use super::{Core, metrics};
+use super::{Core, changes, metrics};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often it is looked whether another process (a command) changed the store.
-const REVISION: Duration = Duration::from_millis(250);
+const REVISION: Duration = Duration::from_millis(100);
 /// How often the figures of the backlog are taken.
 const FIGURES: Duration = Duration::from_secs(5);
 /// How often what is old is removed.
@@ -38,11 +38,18 @@ impl Core {
         });
     }
 
+    /// Reads what other processes changed, and lets the command know that asked for it.
     async fn watch_revision(&self) {
         loop {
             tokio::time::sleep(REVISION).await;
-            if let Err(error) = self.book.refresh().await {
-                tracing::error!(%error, "changed links and accounts cannot be read; trying again");
+            let question = changes::question(self.store.as_ref()).await;
+            match self.book.refresh().await {
+                Ok(()) => {
+                    if let Some(question) = question {
+                        changes::answer(self.store.as_ref(), &question).await;
+                    }
+                }
+                Err(error) => tracing::error!(%error, "changed links and accounts cannot be read; trying again"),
             }
         }
     }

@@ -64,6 +64,12 @@ impl InstanceLock {
         write!(file, "{what} with process id {}", std::process::id()).map_err(failed)?;
         Ok(Self { _file: file })
     }
+
+    /// Whether somebody has the lock on `dir` now.
+    pub fn is_held(dir: &Path) -> bool {
+        let Ok(file) = File::open(dir.join(FILE_NAME)) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
 }
 
 fn holder(file: &mut File) -> String {
@@ -83,7 +89,9 @@ mod tests {
         let refused = InstanceLock::take(dir.path(), "restore").unwrap_err().to_string();
         let expected = format!("in use by the gateway with process id {}", std::process::id());
         assert!(refused.contains(&expected), "{refused}");
+        assert!(InstanceLock::is_held(dir.path()));
         drop(lock);
+        assert!(!InstanceLock::is_held(dir.path()));
         InstanceLock::take(dir.path(), "restore").unwrap();
     }
 }

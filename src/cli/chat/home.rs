@@ -56,6 +56,7 @@ fn elsewhere(text: &str) -> Outcome<Home> {
 async fn here(config: &Config, name: Option<&str>) -> Outcome<Home> {
     let office = Office::open(config).await?;
     let found = account_here(&office, &config.server.data_dir, name).await;
+    office.settle().await;
     let store = Arc::clone(&office.store);
     drop(office);
     store.close().await;
