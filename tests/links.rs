@@ -17,8 +17,8 @@ async fn two_channels_and_a_local_group_become_one_conversation() {
     let joined = stage.alice.request(json!({"code": "1001", "to": group})).await;
     assert_eq!(joined["type"], "1", "a group made by a link lets local accounts in: {joined}");
 
-    bob.expect("the listener", |line| line.command == "JOIN" && line.source == "ergo-bot").await;
-    carol.expect("the listener", |line| line.command == "JOIN" && line.source == "ergo-bot").await;
+    bob.sees_in("#one", "ergo-bot").await;
+    carol.sees_in("#two", "ergo-bot").await;
     bob.say("#one", "from one").await;
     let heard = stage.alice.hears("from one").await;
     assert_eq!((&heard["to"], &heard["from"]), (&json!(group), &json!(stage.on_irc("bob"))));
@@ -61,17 +61,8 @@ async fn two_gateways_that_link_the_same_rooms_make_no_loop() {
     bob.join("#one").await;
     bob.join("#two").await;
     for bot in ["ergo-bot", "libera-bot"] {
-        monster_testkit::until(&format!("{bot} in both channels"), || async {
-            let mut probe = IrcClient::connect(ergo.address, &format!("probe{bot}"), &[]).await;
-            let mut found = 0;
-            for channel in ["#one", "#two"] {
-                probe.send(&format!("NAMES {channel}")).await;
-                let names = probe.expect("the names", |line| line.command == "353" || line.command == "366").await;
-                found += usize::from(names.text().contains(bot));
-            }
-            (found == 2).then_some(())
-        })
-        .await;
+        bob.sees_in("#one", bot).await;
+        bob.sees_in("#two", bot).await;
     }
     bob.say("#one", "ping pong").await;
     bob.hears("", "#two", "ping pong").await;
@@ -97,7 +88,7 @@ async fn a_group_is_left_and_protected_by_its_pass() {
     assert_eq!(right["type"], "1", "{right}");
 
     let mut bob = stage.irc("bob", &["#one"]).await;
-    bob.expect("the listener", |line| line.command == "JOIN" && line.source == "ergo-bot").await;
+    bob.sees_in("#one", "ergo-bot").await;
     bob.say("#one", "open").await;
     stage.alice.hears("open").await;
     stage.alice.request(json!({"code": "1004", "to": group})).await;

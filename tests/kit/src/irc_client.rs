@@ -157,6 +157,32 @@ impl IrcClient {
         self.expect("the end of the names", |line| line.command == "366").await;
     }
 
+    /// Waits until somebody is in a channel.
+    pub async fn sees_in(&mut self, channel: &str, nick: &str) {
+        let what = format!("{nick} in {channel}");
+        crate::within(&what, async {
+            loop {
+                self.send(&format!("NAMES {channel}")).await;
+                let mut names = String::new();
+                loop {
+                    let line = self.expect(&what, |line| line.command == "353" || line.command == "366").await;
+                    if line.command == "366" {
+                        break;
+                    }
+                    names.push_str(line.text());
+                    names.push(' ');
+                }
+                let is_it =
+                    |name: &str| name.trim_start_matches(['@', '+', '%', '&', '~']).split('!').next() == Some(nick);
+                if names.split_whitespace().any(is_it) {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+
     /// Says something.
     pub async fn say(&mut self, target: &str, words: &str) {
         self.send(&format!("PRIVMSG {target} :{words}")).await;
