@@ -242,3 +242,53 @@ impl Running {
         self.store.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+    use crate::core::{Peer, Side, Speaker};
+    use crate::store::{Account, AccountKind};
+    use monster_protocol::Frame;
+    use std::collections::HashMap;
+
+    async fn start(data_dir: &Path) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let text = format!(
+            "[server]\npublic_url = \"http://localhost:{port}\"\ndata_dir = {data_dir:?}\n[bridges.libera]\nenabled = \
+             false\n"
+        );
+        let source = Source { path: "test.toml".into(), text };
+        let config = Config::read(Some(source), HashMap::new(), &bridge_kinds()).unwrap();
+        Gateway::start_on(listener, config).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_gateway_starts_routes_and_stops_within_one_process_and_starts_again() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let gateway = start(dir.path()).await;
+            let admin = gateway.core().admin();
+            let account = Account {
+                name: "ann".into(),
+                kind: AccountKind::Person,
+                nickname: None,
+                picture: None,
+                pass: None,
+                created: 0,
+            };
+            let account = match admin.add_account(account).await {
+                Ok(account) => account,
+                Err(_) => admin.address_of("ann").unwrap(),
+            };
+            let speaker = Speaker { account, side: Side::Home, ext: true, nickname: None, picture: None };
+            let frame = Frame::parse(r#"{"messageId":"1","code":"1000"}"#).unwrap();
+            let Frame::Request(request) = frame else { panic!("a request") };
+            let echo = format!("@echo:echo:localhost:{}", gateway.address.port()).parse().unwrap();
+            let answer = gateway.core().request(&Peer::Account(speaker), &echo, request).await;
+            assert_eq!(answer.nickname.as_deref(), Some("echo"));
+            gateway.stop().await;
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! directory if it is not there), and works whether the gateway runs or not.
 
 mod local;
+mod media;
 mod outside;
 
 use super::failure::{Failure, Outcome};
@@ -62,6 +63,7 @@ impl Doctor {
         findings.extend(local::look(&config));
         let running = local::is_running(&config);
         findings.extend(outside::look(&config, running).await);
+        findings.extend(media::look(&config.calls).await);
         let bridges = config.bridges.iter().map(|instance| diagnose(instance, &config));
         findings.extend(futures_util::future::join_all(bridges).await.into_iter().flatten());
         self.tell(&findings)

@@ -106,6 +106,6 @@ const BRIDGES: &str = "
 
 A section for each network that the gateway is on. NAME is up to you and becomes part of addresses: somebody called \
 `bob` on `[bridges.libera]` is `@bob:libera:gw.example.org`. Names are made of `a`–`z`, `0`–`9`, `-` and `_`. Besides \
-the keys of its kind, which the page of each bridge lists, every instance has:
+the keys of its kind, which are below, every instance has:
 
 ";

@@ -97,3 +97,84 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    struct Stage {
+        address: SocketAddr,
+        stop: CancellationToken,
+        tasks: TaskTracker,
+        serving: tokio::task::JoinHandle<()>,
+    }
+
+    async fn stage(connections: usize) -> Stage {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let router =
+            Router::new().route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }));
+        let bounds = Bounds { connections, header_read: Duration::from_millis(200) };
+        let serving = tokio::spawn(serve(listener, router, bounds, stop.clone(), tasks.clone()));
+        Stage { address, stop, tasks, serving }
+    }
+
+    async fn ask(stream: &mut TcpStream, connection: &str) -> String {
+        let request = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let length = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await.expect("an answer").unwrap();
+        String::from_utf8(answer[..length].to_vec()).unwrap()
+    }
+
+    async fn ends(stream: &mut TcpStream) {
+        let mut rest = Vec::new();
+        let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+        let _ = end.expect("the connection should end");
+    }
+
+    #[tokio::test]
+    async fn a_request_is_answered_and_knows_where_it_comes_from() {
+        let stage = stage(10).await;
+        let mut stream = TcpStream::connect(stage.address).await.unwrap();
+        let peer = stream.local_addr().unwrap().to_string();
+        assert!(ask(&mut stream, "close").await.ends_with(&peer));
+    }
+
+    #[tokio::test]
+    async fn who_is_too_many_waits_until_there_is_room() {
+        let stage = stage(1).await;
+        let mut first = TcpStream::connect(stage.address).await.unwrap();
+        assert!(ask(&mut first, "keep-alive").await.starts_with("HTTP/1.1 200"));
+        let mut second = TcpStream::connect(stage.address).await.unwrap();
+        let waiting = tokio::spawn(async move { ask(&mut second, "close").await });
+        // The first one says nothing more, and is ended for it; then it is the second one's turn.
+        ends(&mut first).await;
+        assert!(waiting.await.unwrap().starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn whoever_says_nothing_is_let_go() {
+        let stage = stage(10).await;
+        let mut silent = TcpStream::connect(stage.address).await.unwrap();
+        ends(&mut silent).await;
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_idle_connections_and_accepts_no_more() {
+        let stage = stage(10).await;
+        let mut idle = TcpStream::connect(stage.address).await.unwrap();
+        ask(&mut idle, "keep-alive").await;
+        stage.stop.cancel();
+        stage.tasks.close();
+        ends(&mut idle).await;
+        tokio::time::timeout(PATIENCE, stage.tasks.wait()).await.expect("all connections should end");
+        stage.serving.await.unwrap();
+        assert!(TcpStream::connect(stage.address).await.is_err());
+    }
+}

@@ -1,5 +1,7 @@
 //! Behaviour of the configuration as a whole.
 
+mod fields;
+
 use super::*;
 use monster_bridge_api::{Bridge, ConfigError, Scope};
 use std::sync::Arc;
@@ -208,7 +210,11 @@ fn held(file: &str, expected: &str) {
 
 #[test]
 fn the_documentation_of_the_keys_is_up_to_date() {
-    held("docs/configuration.md", &reference());
+    let irc = fields::table(include_str!("../../../bridges/irc/src/config.rs"), "Config");
+    let echo = fields::table(include_str!("../../../bridges/echo/src/config.rs"), "Config");
+    assert!(irc.contains("| `flood.burst` | a whole number | Lines that may go at once. Default 5. |"), "{irc}");
+    let kinds = format!("\n### `kind = \"irc\"`\n\n{irc}\n### `kind = \"echo\"`\n\n{echo}");
+    held("docs/configuration.md", &(reference() + &kinds));
 }
 
 #[test]
