@@ -157,7 +157,7 @@ fn sendable(line: &str) -> String {
             gap = true;
             continue;
         }
-        if after_colour && gap && first.is_ascii_hexdigit() | (first == ',') {
+        if after_colour && gap && (first == ',' || first.is_ascii_hexdigit()) {
             out.push_str(SEPARATOR);
         }
         out.push_str(now);

@@ -13,8 +13,9 @@ fn replay(target: &str, check: fn(&[u8])) {
     let mut count = 0;
     for seed in std::fs::read_dir(&seeds).unwrap() {
         let path = seed.unwrap().path();
-        println!("{}", path.display());
-        check(&std::fs::read(&path).unwrap());
+        let data = std::fs::read(&path).unwrap();
+        let held = std::panic::catch_unwind(|| check(&data));
+        assert!(held.is_ok(), "{} does not hold", path.display());
         count += 1;
     }
     assert!(count > 0, "{} has seeds", seeds.display());

@@ -31,7 +31,7 @@ pub(crate) fn check(data: &[u8]) {
     run.session.tick(run.now);
     run.drain();
     run.hear(said);
-    run.now += Duration::from_secs(3_600);
+    run.now += Duration::from_hours(1);
     run.session.tick(run.now);
     run.session.lost("the end");
     run.drain();

@@ -1,33 +1,22 @@
 //! Cuts the stream of bytes into lines, within bounds: a server that never ends its line costs one
 //! buffer and no more. Fed by the I/O half, before the session.
 
-use super::line::{MAX_REST_BYTES, MAX_TAG_BYTES};
+use super::{isupport::MAX_LINE_BYTES, line::MAX_TAG_BYTES};
 use std::collections::VecDeque;
 
 /// Cuts bytes into lines.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Lines {
     open: Vec<u8>,
     done: VecDeque<Vec<u8>>,
     skipping: bool,
     overlong: u64,
-    limit: usize,
 }
 
-impl Default for Lines {
-    fn default() -> Self {
-        Self::with_line_len(MAX_REST_BYTES)
-    }
-}
+/// No line is longer, whatever the server says about its own (`LINELEN`).
+const LIMIT: usize = MAX_TAG_BYTES + MAX_LINE_BYTES;
 
 impl Lines {
-    /// Lines whose part without tags has at most `line_len` bytes. The limit is kept generously
-    /// (four times), since servers do not always keep it themselves.
-    pub fn with_line_len(line_len: usize) -> Self {
-        let limit = MAX_TAG_BYTES + line_len * 4;
-        Self { open: Vec::new(), done: VecDeque::new(), skipping: false, overlong: 0, limit }
-    }
-
     /// Takes what was read. Take the lines out before the next call: they are bounded by what is
     /// pushed at once.
     pub fn push(&mut self, bytes: &[u8]) {
@@ -54,7 +43,7 @@ impl Lines {
         if self.skipping {
             return;
         }
-        if self.open.len() + bytes.len() > self.limit {
+        if self.open.len() + bytes.len() > LIMIT {
             self.skipping = true;
             self.overlong += 1;
             self.open = Vec::new();
@@ -85,7 +74,7 @@ mod tests {
         let mut lines = Lines::default();
         for _ in 0..1_000 {
             lines.push(&[b'x'; 4096]);
-            assert!(lines.open.capacity() < 64 * 1024);
+            assert!(lines.open.capacity() <= 2 * LIMIT);
         }
         lines.push(b"rest\r\nPING a\r\n");
         assert_eq!(lines.next_line(), Some(b"PING a".to_vec()));

@@ -48,6 +48,8 @@ impl Default for Isupport {
     }
 }
 
+/// The longest line we believe a server to take, in bytes without tags.
+pub(super) const MAX_LINE_BYTES: usize = 16_384;
 /// A server does not have more tokens than this; further ones are not kept.
 const MAX_TOKENS: usize = 512;
 
@@ -137,7 +139,7 @@ impl Isupport {
 
     /// The longest line in bytes, without tags, with CR LF.
     pub fn line_len(&self) -> usize {
-        self.number("LINELEN").unwrap_or(super::line::MAX_REST_BYTES).clamp(128, 65_536)
+        self.number("LINELEN").unwrap_or(super::line::MAX_REST_BYTES).clamp(128, MAX_LINE_BYTES)
     }
 
     /// The longest topic in bytes, where the server says.

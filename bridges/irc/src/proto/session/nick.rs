@@ -52,11 +52,16 @@ impl Session {
             self.wanted.next = None;
             return;
         }
+        self.watch_for_nick(now);
+        self.ask_service_for_nick();
+    }
+
+    /// From now on looks out for the wanted nick to be free.
+    fn watch_for_nick(&mut self, now: Instant) {
         self.wanted.next = Some(now + self.config.timing.regain);
         if self.isupport.monitor().is_some() {
             self.control(&Command::new("MONITOR").word("+").word(&self.wanted.nick.clone()));
         }
-        self.ask_service_for_nick();
     }
 
     /// True if we are called what we want to be called.
@@ -106,6 +111,11 @@ impl Session {
     pub(super) fn nick_changed(&mut self, to: &str) {
         to.clone_into(&mut self.me.nick);
         self.wanted.asked = false;
+        if !self.has_wanted_nick() && self.is_up() && self.wanted.next.is_none() {
+            // Somebody with power over nicks (a service, an operator) gave us another.
+            let now = self.pulse.heard;
+            return self.watch_for_nick(now);
+        }
         if self.has_wanted_nick() && self.wanted.next.take().is_some() {
             let watched = self.watched.contains_key(&self.isupport.fold(to));
             if self.isupport.monitor().is_some() && !watched {

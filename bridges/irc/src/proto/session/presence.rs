@@ -42,7 +42,7 @@ impl Session {
         for name in message.param(0).split(',').filter(|name| !name.is_empty()) {
             let folded = self.isupport.fold(name);
             if self.is_me(&who.nick) {
-                self.on_own_join(folded, name);
+                self.on_own_join(&folded, name);
                 continue;
             }
             let keeps_members = self.keeps_members();
@@ -53,20 +53,20 @@ impl Session {
         }
     }
 
-    fn on_own_join(&mut self, folded: String, name: &str) {
-        if self.unwanted.remove(&folded) && !self.is_joining(&folded) {
+    fn on_own_join(&mut self, folded: &str, name: &str) {
+        if self.unwanted.remove(folded) && !self.is_joining(folded) {
             return self.part_unwanted(name);
         }
-        if self.roster.get(&folded).is_some() {
+        if self.roster.get(folded).is_some() {
             return;
         }
-        self.roster.enter(folded.clone(), name);
+        self.roster.enter(folded.to_owned(), name);
         self.emit(Event::Joined { channel: name.to_owned() });
         if self.caps.has(Cap::NoImplicitNames) {
             if self.keeps_members() {
                 self.control(&Command::new("NAMES").word(name));
             } else {
-                self.members_known(&folded);
+                self.members_known(folded);
             }
         }
     }

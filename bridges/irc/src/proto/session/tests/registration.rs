@@ -134,6 +134,15 @@ fn a_nick_that_is_taken_gets_a_suffix_and_is_taken_back_when_it_is_free() {
 }
 
 #[test]
+fn a_nick_that_is_taken_from_us_is_taken_back() {
+    let mut rig = Rig::up("", "");
+    rig.hear(":me!u@h NICK Guest42");
+    assert!(rig.session.deadline().unwrap() <= rig.now + Duration::from_mins(1));
+    rig.pass(Duration::from_mins(1));
+    assert!(rig.sent().contains(&"NICK me".to_owned()));
+}
+
+#[test]
 fn without_monitor_the_nick_is_tried_again_from_time_to_time_and_when_it_goes() {
     let mut rig = Rig::new(config());
     rig.hear(":s 433 * me :taken\n:s 001 me_ :hi\n:s 422 me_ :no motd\n:me_!u@h JOIN #c\n:me!a@b JOIN #c");

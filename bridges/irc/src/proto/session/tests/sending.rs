@@ -263,10 +263,15 @@ fn nothing_that_begins_a_second_line_or_a_command_can_be_said() {
     for text in ["", "\n\n", " \x02 "] {
         assert_eq!(rig.session.say(&saying(channel("#c"), text)), Err(Refusal::Blank));
     }
-    let tagged = Saying { key: Some("k\r\nQUIT".into()), ..saying(channel("#c"), "x") };
+    let tagged = Saying {
+        key: Some("k\r\nQUIT".into()),
+        reply_to: Some("m1\r\nQUIT\0;x=1 y".into()),
+        ..saying(channel("#c"), "x")
+    };
     let mut rig = Rig::up(MODERN, "");
     rig.session.say(&tagged).unwrap();
-    assert_eq!(rig.sent().len(), 1);
+    let lines = rig.sent();
+    assert_eq!((lines.len(), tag(&lines[0], "+draft/reply").as_deref()), (1, Some("m1\r\nQUIT;x=1 y")));
     let reason = Some("bye\r\nQUIT");
     rig.session.redact(&channel("#c"), "m1", reason).unwrap();
     assert_eq!(rig.sent().len(), 1);
