@@ -228,28 +228,29 @@ impl Writing<'_> {
     }
 
     /// Tries the operations of a failed transaction again, each in one of its own.
-    fn one_by_one(
-        &mut self,
-        batch: &mut Vec<Box<dyn Operation>>,
-        mut error: rusqlite::Error,
-        fresh: &mut Vec<Committed>,
-    ) {
-        let alone = batch.len() == 1;
+    fn one_by_one(&mut self, batch: &mut Vec<Box<dyn Operation>>, error: rusqlite::Error, fresh: &mut Vec<Committed>) {
+        // One alone has had its try. And where not even a transaction begins, nobody is helped by
+        // waiting for that again.
+        let mut hopeless = (batch.len() == 1).then_some(error);
         for mut operation in batch.drain(..) {
-            let doing = operation.doing();
-            if !alone {
-                match self.begin().and_then(|()| operation.apply(self)).and_then(|()| self.commit()) {
-                    Ok(()) => {
-                        operation.finish(None, fresh);
-                        continue;
-                    }
-                    Err(again) => error = again,
-                }
-                self.roll_back();
+            if hopeless.is_none() {
+                hopeless = self.begin().err();
             }
-            tracing::error!(doing, %error, "the store could not write");
-            operation.finish(Some(failed(doing, &error)), fresh);
+            let tried = match &hopeless {
+                Some(error) => Err(failed(operation.doing(), error)),
+                None => self.alone(&mut *operation).map_err(|error| failed(operation.doing(), &error)),
+            };
+            operation.finish(tried.err(), fresh);
         }
+    }
+
+    /// Ends a transaction that has begun with the one operation it is for.
+    fn alone(&mut self, operation: &mut dyn Operation) -> rusqlite::Result<()> {
+        let tried = operation.apply(self).and_then(|()| self.commit());
+        if tried.is_err() {
+            self.roll_back();
+        }
+        tried
     }
 
     fn begin(&mut self) -> rusqlite::Result<()> {
@@ -326,9 +327,13 @@ impl Writing<'_> {
     }
 }
 
-/// The error that a caller gets when the database failed.
+/// The error that a caller gets when the database failed; for the operator, it is logged.
 pub(super) fn failed(doing: &'static str, error: &rusqlite::Error) -> StoreError {
-    StoreError::Failed { doing, why: error.to_string() }
+    tracing::error!(doing, %error, "the store failed");
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy) => StoreError::Busy,
+        _ => StoreError::Failed { doing, why: error.to_string() },
+    }
 }
 
 /// An operation made of a function, for everything that makes no deliveries.

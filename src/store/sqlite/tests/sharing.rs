@@ -80,6 +80,30 @@ async fn an_operation_that_the_database_refuses_takes_no_other_along() {
 }
 
 #[tokio::test]
+async fn a_full_disk_refuses_and_loses_nothing() {
+    let files = Files::new();
+    let store = Arc::new(files.open_store());
+    store.accept(incoming(0)).await.unwrap();
+    // A full disk makes SQLite roll the transaction back by itself, as this does.
+    files
+        .raw()
+        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON messages BEGIN SELECT raise(ROLLBACK, 'full'); END;")
+        .unwrap();
+    let tasks: Vec<_> = (1..20)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { store.accept(incoming(n)).await })
+        })
+        .collect();
+    for task in tasks {
+        assert!(matches!(task.await.unwrap(), Err(StoreError::Failed { .. })));
+    }
+    files.raw().execute_batch("DROP TRIGGER full").unwrap();
+    store.accept(incoming(1)).await.unwrap();
+    assert_eq!(store.stats().await.unwrap().waiting, 2);
+}
+
+#[tokio::test]
 async fn a_hook_that_panics_does_not_end_the_store() {
     let files = Files::new();
     let store = files.open_store();
