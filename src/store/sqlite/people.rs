@@ -243,8 +243,8 @@ pub(super) fn load(conn: &Connection, owner: &str, key: &str, sift: &mut Sift) -
 
 /// [`crate::store::Store::load_all`].
 pub(super) fn load_all(conn: &Connection, owner: &str, prefix: &str, sift: &mut Sift) -> Read<Vec<(String, String)>> {
-    // The second condition finds the first row, the third drops what comes behind the last.
-    let sql = "SELECT n, key, value FROM kept WHERE owner = ?1 AND key >= ?2 AND substr(key, 1, length(?2)) = ?2 \
-               ORDER BY key";
-    sift.all(conn, "kept", sql, [owner, prefix], |row| Ok((row.get(1)?, row.get(2)?)))
+    let sql = "SELECT n, key, value FROM kept WHERE owner = ?1 AND key >= ?2 AND key < ?3 ORDER BY key";
+    // The last character there is, and no character to anybody.
+    let end = format!("{prefix}\u{10FFFF}");
+    sift.all(conn, "kept", sql, [owner, prefix, &end], |row| Ok((row.get(1)?, row.get(2)?)))
 }
