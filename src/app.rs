@@ -147,6 +147,8 @@ impl Gateway {
         };
         let bounds = http::Bounds {
             connections: config.limits.sockets,
+            connections_per_origin: if config.limits.enabled { config.limits.sockets_per_origin } else { usize::MAX },
+            trusted_proxies: server.trusted_proxies.clone().into(),
             header_read: Duration::from_secs(server.header_seconds),
         };
         let (accepting, tasks) = (CancellationToken::new(), TaskTracker::new());

@@ -2,18 +2,25 @@
 
 use crate::core::Core;
 use crate::http::{Gather, Probe, Row};
-use crate::store::Store;
+use crate::store::{Stats, Store};
 use metrics::{describe_gauge, gauge};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// How long the store may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long what the store said is good for: anybody may ask, and asking costs a write.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Looks at the parts of a gateway.
 pub(super) struct Insight {
     core: Arc<Core>,
     store: Arc<dyn Store>,
+    /// What the store said last, and when.
+    said: Mutex<Option<(Instant, Result<Stats, String>)>>,
 }
 
 impl Insight {
@@ -23,17 +30,30 @@ impl Insight {
         describe_gauge!("monster_gateway_deliveries_dead", "deliveries that were given up and are still kept");
         describe_gauge!("monster_gateway_messages_kept", "messages in the journal");
         describe_gauge!("monster_gateway_bridge_up", "1 if the bridge instance is connected, or idle until needed");
-        Self { core, store }
+        Self { core, store, said: Mutex::default() }
+    }
+
+    /// What the store says, or why it says nothing.
+    async fn stats(&self) -> Result<Stats, String> {
+        let mut said = self.said.lock().await;
+        if let Some((at, said)) = said.as_ref()
+            && at.elapsed() < FRESH
+        {
+            return said.clone();
+        }
+        let now = match tokio::time::timeout(PATIENCE, self.store.stats()).await {
+            Ok(stats) => stats.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("it did not answer within {} s", PATIENCE.as_secs())),
+        };
+        *said = Some((Instant::now(), now.clone()));
+        now
     }
 }
 
 #[async_trait::async_trait]
 impl Probe for Insight {
     async fn rows(&self) -> Vec<Row> {
-        let store = match tokio::time::timeout(PATIENCE, self.store.stats()).await {
-            Ok(stats) => stats.map(drop).map_err(|error| error.to_string()),
-            Err(_) => Err(format!("it did not answer within {} s", PATIENCE.as_secs())),
-        };
+        let store = self.stats().await.map(drop);
         let bridges = self.core.bridges();
         let rows = bridges.iter().map(|bridge| Row::bridge(bridge.instance.as_str(), &bridge.health));
         std::iter::once(Row::store(store)).chain(rows).collect()
@@ -43,7 +63,7 @@ impl Probe for Insight {
 #[async_trait::async_trait]
 impl Gather for Insight {
     async fn gather(&self) {
-        if let Ok(Ok(stats)) = tokio::time::timeout(PATIENCE, self.store.stats()).await {
+        if let Ok(stats) = self.stats().await {
             gauge!("monster_gateway_deliveries_waiting").set(count(stats.waiting));
             gauge!("monster_gateway_deliveries_dead").set(count(stats.dead));
             gauge!("monster_gateway_messages_kept").set(count(stats.messages));

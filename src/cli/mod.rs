@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 /// Connects Monster chat accounts with IRC, and with each other.
 #[derive(Debug, Parser)]
-#[command(name = "monster-gateway", version, about, disable_help_subcommand = true)]
+#[command(name = "monster-gateway", version, disable_help_subcommand = true)]
 struct Cli {
     /// The configuration file. Without it: the one that `MONSTER_GATEWAY_CONFIG` names, or
     /// `monster-gateway.toml` if there is one, or built-in defaults.

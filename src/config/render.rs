@@ -98,7 +98,7 @@ A secret can stand in a file of its own: `token_file = \"/run/secrets/metrics\"`
 
 `monster-gateway check-config` tells everything that is wrong, with file, line and key, and ends with code 78 if \
 anything is. `monster-gateway doctor` tries whether what is configured works from this machine. On SIGHUP a running \
-gateway reads `[log] filter` and `[limits]` anew; everything else needs a restart.
+gateway reads `[log] filter` and the rates and numbers of `[limits]` anew; everything else needs a restart.
 ";
 
 const BRIDGES: &str = "

@@ -1,12 +1,14 @@
 //! Accepting connections: bounded in number, in the time and size of a request's head, and each on
 //! a task of its own. What a connection then asks is the router's business. Called by `app`.
 
+use super::origins::Origins;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +24,15 @@ const HEAD_BYTES: usize = 16 * 1024;
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 
 /// What a listener allows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Bounds {
     /// Connections whose request is being answered, at the same time. (An upgraded one counts with
     /// the sockets of the Monster side.)
     pub connections: usize,
+    /// The same from one address of origin; what is more is closed at once.
+    pub connections_per_origin: usize,
+    /// Proxies, for which that does not count.
+    pub trusted_proxies: Arc<[IpNet]>,
     /// How long the head of a request may take.
     pub header_read: Duration,
 }
@@ -34,7 +40,8 @@ pub struct Bounds {
 /// Accepts connections until `stop`, then lets those that are being answered finish. Returns when
 /// nothing is accepted any more; `tasks` knows the rest.
 pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: CancellationToken, tasks: TaskTracker) {
-    let free = Arc::new(Semaphore::new(bounds.connections));
+    let free = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
+    let origins = Origins::new(bounds.connections_per_origin, bounds.trusted_proxies);
     loop {
         // A place is taken before the connection is, so that what is too many waits in the
         // system's queue and costs nothing here.
@@ -56,16 +63,16 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
                 continue;
             }
         };
-        let router = router.clone();
-        let stop = stop.clone();
+        let Some(entered) = origins.enter(peer.ip()) else { continue };
+        let answering = answer(stream, peer, router.clone(), bounds.header_read, stop.clone());
         tasks.spawn(async move {
-            answer(stream, peer, router, bounds, stop).await;
-            drop(permit);
+            answering.await;
+            drop((permit, entered));
         });
     }
 }
 
-async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, bounds: Bounds, stop: CancellationToken) {
+async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, header_read: Duration, stop: CancellationToken) {
     // Frames are small and somebody waits for each.
     let _ = stream.set_nodelay(true);
     // Not a layer: that would copy every route for every connection.
@@ -75,7 +82,7 @@ async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, bounds: Bou
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(bounds.header_read)
+        .header_read_timeout(header_read)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
@@ -119,7 +126,12 @@ mod tests {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let router =
             Router::new().route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }));
-        let bounds = Bounds { connections, header_read: Duration::from_millis(200) };
+        let bounds = Bounds {
+            connections,
+            connections_per_origin: 10,
+            trusted_proxies: Arc::from([]),
+            header_read: Duration::from_millis(200),
+        };
         let serving = tokio::spawn(serve(listener, router, bounds, stop.clone(), tasks.clone()));
         Stage { address, stop, tasks, serving }
     }
@@ -156,6 +168,19 @@ mod tests {
         // The first one says nothing more, and is ended for it; then it is the second one's turn.
         ends(&mut first).await;
         assert!(waiting.await.unwrap().starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn an_origin_with_too_many_connections_gets_no_more() {
+        let stage = stage(100).await;
+        let mut held = Vec::new();
+        for _ in 0..10 {
+            let mut stream = TcpStream::connect(stage.address).await.unwrap();
+            assert!(ask(&mut stream, "keep-alive").await.starts_with("HTTP/1.1 200"));
+            held.push(stream);
+        }
+        ends(&mut TcpStream::connect(stage.address).await.unwrap()).await;
+        assert!(ask(&mut held[0], "close").await.starts_with("HTTP/1.1 200"));
     }
 
     #[tokio::test]

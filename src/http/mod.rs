@@ -10,6 +10,7 @@ mod health;
 mod landing;
 mod listener;
 mod metrics;
+mod origins;
 
 pub use check::Redeem;
 pub use client::ClientAddress;

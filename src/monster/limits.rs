@@ -239,7 +239,7 @@ impl Bucket {
 }
 
 /// What counts as one origin: an IPv4 address, or the /64 that one IPv6 customer has.
-fn network_of(ip: IpAddr) -> IpAddr {
+pub fn network_of(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -30,7 +30,7 @@ mod vouch;
 
 pub use dialer::Dialling;
 pub use guard::{Allow, BadAllow};
-pub use limits::Limits;
+pub use limits::{Limits, network_of};
 pub use outbound::{client_tls, system_tls};
 pub use port::Port;
 pub use session::Patience;

@@ -32,22 +32,23 @@ pub(super) struct Home {
     pub(super) tls: bool,
 }
 
-/// The home of `account`: a name here, an address elsewhere, or nothing for one's own.
+/// The home of `account`: a name here, an address or URL elsewhere, or nothing for one's own.
 pub(super) async fn find(file: Option<&Path>, account: Option<&str>) -> Outcome<Home> {
     match account {
-        Some(text) if text.starts_with('@') => elsewhere(text),
+        Some(text) if ["@", "ws://", "wss://"].iter().any(|start| text.starts_with(start)) => elsewhere(text),
         _ => here(&office::load(file)?, account).await,
     }
 }
 
-/// An account on whatever gateway its address says.
+/// An account on whatever gateway its address or URL says.
 fn elsewhere(text: &str) -> Outcome<Home> {
-    let account = text.parse::<Address>().map_err(|why| Failure::data(format!("{text}: {why}")))?;
+    let account = if text.starts_with('@') { text.parse::<Address>() } else { Address::from_url(text) };
+    let account = account.map_err(|why| Failure::data(format!("{text}: {why}")))?;
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
     let token =
         token.ok_or_else(|| Failure::data(format!("the token of {account} is expected in {TOKEN_VARIABLE}")))?;
     let authority = account.authority();
-    let tls = authority.is_tls_by_default();
+    let tls = text.starts_with("wss://") || authority.is_tls_by_default();
     let (host, port) = (authority.bare_host().to_owned(), authority.port_or_default(tls));
     Ok(Home { account, token, host, port, tls })
 }

@@ -38,8 +38,8 @@ pub(super) struct Chat {
     #[arg(value_parser = address)]
     address: Option<Address>,
     /// The local account to talk as. Without it, an account called like you on this machine, which
-    /// is made if it is not there. The address of an account on another gateway works as well, with
-    /// its token in `MONSTER_GATEWAY_TOKEN`.
+    /// is made if it is not there. The address or URL (`wss://gw.example.org/alice`) of an account on
+    /// another gateway works as well, with its token in `MONSTER_GATEWAY_TOKEN`.
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
     /// For programs: each line of standard input is a frame to send, each frame that comes is a line
@@ -127,7 +127,7 @@ impl Session {
                 self.plan_end(&mut end);
             }
             let effects = tokio::select! {
-                line = lines.recv(), if !input_ended => {
+                line = lines.recv(), if !input_ended && self.pending.has_room() => {
                     if let Some(line) = line {
                         self.front.line(&line)
                     } else {
@@ -138,7 +138,7 @@ impl Session {
                 }
                 frame = self.link.next() => {
                     let Some(frame) = frame else {
-                        self.reconnect().await?;
+                        self.reconnect(end).await?;
                         continue;
                     };
                     self.hear(&frame)
@@ -186,9 +186,13 @@ impl Session {
         Ok(true)
     }
 
-    async fn reconnect(&mut self) -> Outcome {
+    async fn reconnect(&mut self, end: Option<Instant>) -> Outcome {
         print::complain("the connection was lost; trying again");
-        self.link = Link::open_again(&self.home).await?;
+        self.link = tokio::select! {
+            link = Link::open_again(&self.home) => link?,
+            () = sleep_until(end) => return Err(Failure::later("the connection was lost")),
+            _ = tokio::signal::ctrl_c() => return Err(Failure::later("the connection was lost")),
+        };
         print::complain("connected again");
         for frame in self.pending.unanswered() {
             self.link.send(frame).await;

@@ -5,8 +5,8 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use tokio::time::Instant;
 
-/// So many answers are waited for; older requests are not sent again.
-const AT_MOST: usize = 1000;
+/// So many answers are waited for at a time; then nothing more is read until some have come.
+const AT_MOST: usize = 500;
 
 /// Requests without an answer, oldest first.
 #[derive(Debug, Default)]
@@ -20,9 +20,11 @@ impl Pending {
         let Some(id) = frame["messageId"].as_str() else { return };
         self.frames.push_back((id.to_owned(), frame.clone()));
         self.told_quiet = false;
-        if self.frames.len() > AT_MOST {
-            self.frames.pop_front();
-        }
+    }
+
+    /// Whether more may be asked.
+    pub(super) fn has_room(&self) -> bool {
+        self.frames.len() < AT_MOST
     }
 
     pub(super) fn answered(&mut self, frame: &Value) {

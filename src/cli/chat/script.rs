@@ -20,9 +20,12 @@ impl Script {
 
     /// A request with everything that it needs.
     fn complete(&mut self, mut frame: Map<String, Value>) -> Value {
-        if !frame.contains_key("messageId") {
-            frame.insert("messageId".to_owned(), (self.ids)().into());
-        }
+        let id = match frame.get("messageId") {
+            Some(Value::String(id)) => id.clone(),
+            Some(Value::Number(id)) => id.to_string(),
+            _ => (self.ids)(),
+        };
+        frame.insert("messageId".to_owned(), id.into());
         frame.entry("code").or_insert_with(|| "2001".into());
         if let Some(to) = &self.to {
             frame.entry("to").or_insert_with(|| to.as_str().into());
@@ -72,7 +75,7 @@ mod tests {
         let asked = script().line(r#"{"text":"aGk="}"#);
         let full = json!({ "text": "aGk=", "code": "2001", "messageId": "id", "to": "@echo:echo:localhost:7580" });
         assert_eq!(asked, [Effect::Ask(full)]);
-        let asked = script().line(r#"{"code":1000,"to":"@a:b","messageId":"7"}"#);
+        let asked = script().line(r#"{"code":1000,"to":"@a:b","messageId":7}"#);
         assert_eq!(asked, [Effect::Ask(json!({ "code": 1000, "to": "@a:b", "messageId": "7" }))]);
     }
 

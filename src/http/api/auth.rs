@@ -3,6 +3,7 @@
 
 use super::error::ApiError;
 use crate::http::ClientAddress;
+use crate::monster::network_of;
 use crate::token::AdminToken;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -97,14 +98,6 @@ pub(super) async fn require_token(State(door): State<Arc<Door>>, request: Reques
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// What counts as one origin: an IPv4 address, or the /64 that one IPv6 customer has.
-fn network_of(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 #[cfg(test)]
