@@ -311,3 +311,25 @@ async fn open(side: &MonsterSide, to: &Address, via: &Address, nickname: &str) -
         Err(error) => Err(refused(error.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_with_jitter_up_to_the_longest_and_end_with_a_success() {
+        let (how, pause) = (Dialling::default(), Pause::default());
+        for longest in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            assert!(pause.check().is_ok());
+            pause.failed(&how, "nobody is there".to_owned());
+            let Err(DialError::Pausing { left, why }) = pause.check() else { panic!("there is no pause") };
+            let longest = Duration::from_secs(longest);
+            assert!(left >= longest / 2 && left <= longest, "{left:?} of {longest:?}");
+            assert_eq!(why, "nobody is there");
+            tokio::time::advance(left).await;
+        }
+        pause.failed(&how, String::new());
+        pause.succeeded();
+        assert!(pause.check().is_ok());
+    }
+}

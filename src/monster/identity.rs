@@ -231,3 +231,75 @@ fn get(url: &Url) -> Result<Request<Empty<Bytes>>, IdentityError> {
         .body(Empty::new())
         .map_err(|_| IdentityError::Url("cannot be asked"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::guard::Guard;
+    use super::super::outbound::client_tls;
+    use super::*;
+    use rustls::RootCertStore;
+
+    fn judge(url: &str, account: &str) -> Result<Identified, IdentityError> {
+        let outbound = Arc::new(Outbound::new(Guard::default(), client_tls(RootCertStore::empty())));
+        let identifier = Identifier::new(outbound, "gw.example.org".parse().unwrap(), false);
+        let body = serde_json::json!({"account": account, "username": "x", "nickname": " "}).to_string();
+        identifier.judge(&identifier.read_url(url)?, body.as_bytes())
+    }
+
+    #[test]
+    fn an_account_without_a_port_is_vouched_for_at_the_default_port_of_the_scheme() {
+        for (url, account) in [
+            ("http://example.org/check/1", "@dora:example.org"),
+            ("https://example.org/check/1", "@dora:example.org"),
+            ("http://example.org:80/check/1", "@dora:example.org"),
+            ("https://EXAMPLE.org/check/1", "@dora:example.org:443"),
+            ("http://example.org:8080/x", "@dora:example.org:8080"),
+            ("http://bücher.example/x", "@dora:xn--bcher-kva.example"),
+            ("http://[2001:db8::1]/x", "@dora:[2001:DB8::1]"),
+            ("http://example.org:8080/x", "@member.dora@example.org:8080"),
+        ] {
+            assert!(judge(url, account).is_ok(), "{url} for {account}: {:?}", judge(url, account));
+        }
+    }
+
+    #[test]
+    fn nobody_vouches_for_an_account_elsewhere() {
+        for (url, account) in [
+            ("http://example.org:8080/x", "@dora:example.org"),
+            ("https://example.org/x", "@dora:example.org:80"),
+            ("http://evil.example/x", "@dora:example.org"),
+            ("http://example.org.evil.example/x", "@dora:example.org"),
+            ("http://evil.example/x?@example.org", "@victim@example.org:evil.example.org"),
+            ("http://sub.example.org/x", "@dora:example.org"),
+        ] {
+            assert!(
+                matches!(judge(url, account), Err(IdentityError::OtherServer { .. })),
+                "{url} for {account}: {:?}",
+                judge(url, account)
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_vouches_for_an_account_of_ours() {
+        for account in
+            ["@alice:gw.example.org", "@alice:GW.example.org", "@bob:libera:gw.example.org", "@alice:gw.example.org:80"]
+        {
+            for url in ["http://gw.example.org/check/1", "http://evil.example/x"] {
+                assert!(matches!(judge(url, account), Err(IdentityError::Ours(_))), "{url} for {account}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_must_name_an_account() {
+        for account in ["", "dora", "@", "@dora", "@dora:", "@dora:exa mple.org", "@\n:example.org"] {
+            assert!(matches!(judge("http://example.org/x", account), Err(IdentityError::Answer(_))), "`{account}`");
+        }
+    }
+
+    #[test]
+    fn a_blank_nickname_is_none() {
+        assert_eq!(judge("http://example.org/x", "@dora:example.org").unwrap().nickname, None);
+    }
+}

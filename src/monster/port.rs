@@ -191,10 +191,8 @@ impl MonsterPort for Port {
             match self.push(&device, &request.message_id, request.to_json().into(), ASK_WITHIN).await {
                 Taken::Answered(response) => Ok(response),
                 Taken::Ended => Err(RequestError::Unavailable(format!("the socket to {to} ended before the answer"))),
-                Taken::Silent => {
-                    device.set_mute();
-                    Err(RequestError::Unavailable(format!("{to} did not answer in time")))
-                }
+                // Perhaps it asks somebody else first; the socket may be as good as any.
+                Taken::Silent => Err(RequestError::Unavailable(format!("{to} did not answer in time"))),
             }
         };
         let late = |_| RequestError::Unavailable(format!("{to} did not answer in time"));

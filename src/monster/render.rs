@@ -104,3 +104,53 @@ fn plain(act: &Act) -> RequestBody<'_> {
 fn said(text: &str) -> RequestBody<'_> {
     RequestBody::Text { text: Cow::Borrowed(text) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outgoing(group: bool, act: Act, words: Option<&str>) -> Outgoing {
+        let author = ("@dora:example.org".parse().unwrap(), "Dora".to_owned());
+        let group = group.then(|| "@#rust:libera:gw".parse().unwrap());
+        Outgoing::new("mg-1".to_owned(), 1_700_000_000_000, author, group, act, words.map(str::to_owned))
+    }
+
+    fn say() -> Act {
+        Act::Say { text: "hi".to_owned(), reply_to: Some("7".to_owned()) }
+    }
+
+    fn all(message: &Outgoing) -> String {
+        let readers = [
+            Reader::Home { ext: true },
+            Reader::Home { ext: false },
+            Reader::Peer { ext: true },
+            Reader::Peer { ext: false },
+        ];
+        let to = "@alice:gw".parse().unwrap();
+        readers.map(|reader| format!("{reader:?}\n{}\n", frame(message, &to, reader))).concat()
+    }
+
+    #[test]
+    fn what_is_said_in_a_room() {
+        insta::assert_snapshot!(all(&outgoing(true, say(), Some("Dora: hi"))));
+    }
+
+    #[test]
+    fn what_is_said_in_private() {
+        insta::assert_snapshot!(all(&outgoing(false, say(), None)));
+    }
+
+    #[test]
+    fn edits_and_reactions_are_fields_or_words() {
+        let edit = Act::Edit { replaces: "7".to_owned(), text: "hello".to_owned() };
+        let reaction = Act::React { reply_to: "7".to_owned(), emoji: "👍".to_owned() };
+        let both = [outgoing(false, edit, Some("edited: hello")), outgoing(true, reaction, Some("Dora: 👍 to “hi”"))];
+        insta::assert_snapshot!(both.map(|message| all(&message)).concat());
+    }
+
+    #[test]
+    fn what_every_peer_knows_stays_a_frame() {
+        let acts = [Act::Recall { target: "7".to_owned() }, Act::Ask { pass: Some("p".to_owned()) }, Act::Close];
+        insta::assert_snapshot!(acts.map(|act| all(&outgoing(false, act, None))).concat());
+    }
+}

@@ -214,3 +214,23 @@ async fn after_a_failure_nobody_tries_for_a_while() {
     alice.say(&dora, "one").await;
     within("the next attempt", listener.accept()).await.unwrap();
 }
+
+#[tokio::test]
+async fn there_is_one_attempt_at_a_time_for_an_account() {
+    let (gateway, server) = (Gateway::start().await, Server::start().await);
+    for name in ["alice", "bob", "carol"] {
+        gateway.home(name).await.say(&server.dora(), "hello").await;
+    }
+    let (first, _) = within("a connection", server.listener.accept()).await.unwrap();
+    // While the first handshake is under way nobody else comes.
+    assert!(tokio::time::timeout(Duration::from_millis(200), server.listener.accept()).await.is_err());
+    let socket = within("a handshake", tokio_tungstenite::accept_async(first)).await.unwrap();
+    let mut first = Taken(socket);
+    let asked = first.next().await;
+    first.answer(&asked, "100").await;
+    let mut speakers = vec![first.next().await["text"].clone()];
+    for _ in 0..2 {
+        speakers.push(server.take().await.next().await["text"].clone());
+    }
+    assert_eq!(speakers, vec![json!("aGVsbG8="); 3]);
+}

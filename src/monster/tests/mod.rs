@@ -6,6 +6,7 @@ mod bounds;
 mod checking;
 mod dialling;
 mod homes;
+mod secure;
 
 use super::{Limits, MonsterSide, Options, Port, accounts, client_tls};
 use crate::core::{Core, Environment, Settings};
