@@ -382,3 +382,57 @@ fn add(conn: &Connection, sql: &str, params: impl rusqlite::Params, found: &mut 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn listing(message: i64, (conversation, origin_print, key_print): (i64, i64, i64)) -> Listing {
+        Listing { message, conversation, origin_print, key_print }
+    }
+
+    fn sorted(mut messages: Vec<i64>) -> Vec<i64> {
+        messages.sort_unstable();
+        messages.dedup();
+        messages
+    }
+
+    proptest! {
+        /// Prints out of a few, so that they clash; three in four messages stay.
+        #[test]
+        fn memory_finds_what_a_plain_list_finds(
+            put in prop::collection::vec(((0_i64..4, 0_i64..9, 0_i64..9), 0_u8..4), 0..60),
+            least in 0_i64..9, width in 0_i64..4, conversation in 0_i64..4, before in 0_i64..60,
+        ) {
+            let mut recent = Recent::default();
+            let mut all: Vec<Listing> = Vec::new();
+            for (message, (place, fate)) in (1..).zip(put) {
+                recent.put(&listing(message, place));
+                all.push(listing(message, place));
+                if fate == 0 {
+                    let gone = all.swap_remove(all.len() / 2);
+                    recent.remove(&gone);
+                }
+            }
+            let greatest = least + width;
+            let find = |meant: &dyn Fn(&Listing) -> bool| {
+                sorted(all.iter().filter(|at| meant(at)).map(|at| at.message).collect())
+            };
+            let within = |print: i64| (least..=greatest).contains(&print);
+            prop_assert_eq!(
+                sorted(recent.by_print(least, greatest)),
+                find(&|at| within(at.origin_print) || within(at.key_print))
+            );
+            prop_assert_eq!(
+                sorted(recent.with_print(least)),
+                find(&|at| at.origin_print == least || at.key_print == least)
+            );
+            prop_assert_eq!(
+                sorted(recent.of_conversation(conversation, before)),
+                find(&|at| at.conversation == conversation && at.message < before)
+            );
+            prop_assert_eq!(sorted(recent.conversations().map(|(_, message)| message).collect()), find(&|_| true));
+        }
+    }
+}
