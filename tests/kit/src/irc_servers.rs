@@ -210,7 +210,7 @@ impl Inspircd {
               localmax=\"5000\" globalmax=\"5000\" maxconnwarn=\"no\" resolvehostnames=\"no\" useident=\"no\" \
               modes=\"+x\" recvq=\"65536\" softsendq=\"1048576\" hardsendq=\"4194304\" pingfreq=\"120\" timeout=\"30\">\n\
              <performance clonesonconnect=\"no\" softlimit=\"5000\" somaxconn=\"128\">\n\
-             <options prefixpart=\"&quot;\" suffixpart=\"&quot;\" defaultmodes=\"nt\">\n\
+             <options prefixpart=\"&quot;\" suffixpart=\"&quot;\" defaultmodes=\"not\">\n\
              <class name=\"none\"><type name=\"none\" classes=\"none\">\n{modules}"
         );
         let file = dir.path().join("inspircd.conf");

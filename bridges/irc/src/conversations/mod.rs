@@ -180,7 +180,11 @@ impl Instance {
             Event::NickChanged { from, to, own: false, .. } => {
                 let (old, new) = (self.names.fold(from), self.names.fold(to));
                 self.network.saw_change(old.as_str(), new.as_str());
-                self.each_with(&old, |known| known.nick.clone_from(to));
+                let now = crate::people::now();
+                self.each_with(&old, |known| {
+                    known.nick.clone_from(to);
+                    known.owner.changed_nick(now);
+                });
                 if let Ok(target) = self.target_of(to)
                     && self.conversations.table.lock().values().any(|known| self.names.fold(&known.nick) == new)
                 {
@@ -190,12 +194,17 @@ impl Instance {
             Event::Quit { who, netsplit: false, .. } => {
                 self.each_with(&self.names.fold(&who.nick), |known| known.owner.connection_ended());
             }
-            Event::Quit { who, netsplit: true, .. } => self.each_with(&self.names.fold(&who.nick), |_| {}),
+            Event::Quit { who, netsplit: true, .. } => self.went_out_of_sight(&who.nick),
+            Event::Presence { nick, online: false } => self.went_out_of_sight(nick),
             // Out of sight on this connection: whether it is still the same has to be asked again.
             Event::MemberLeft { who, .. } => self.each_with(&self.names.fold(&who.nick), |_| {}),
-            Event::Presence { nick, .. } => self.each_with(&self.names.fold(nick), |_| {}),
             _ => {}
         }
+    }
+
+    fn went_out_of_sight(&self, nick: &str) {
+        let now = crate::people::now();
+        self.each_with(&self.names.fold(nick), |known| known.owner.out_of_sight(now));
     }
 
     /// Changes the conversations with whoever has the nick; they have to be made sure of again.

@@ -16,7 +16,15 @@ pub(super) struct Owner {
     /// The connection is gone; only the account can tell them now.
     #[serde(default)]
     ended: bool,
+    /// When the nick went out of sight, in seconds since 1970 by our clock: it may come back after a
+    /// netsplit, or somebody else may have it.
+    #[serde(default)]
+    gone_at: Option<u64>,
 }
+
+/// A connection that came back from a netsplit had begun at least so many seconds before: clocks
+/// differ, and whoever takes a nick takes it at once.
+const MARGIN: u64 = 10;
 
 impl Owner {
     /// Whoever wrote a line.
@@ -27,6 +35,7 @@ impl Owner {
             host: source.host.clone(),
             signon: None,
             ended: false,
+            gone_at: None,
         }
     }
 
@@ -38,6 +47,7 @@ impl Owner {
             host: Some(whois.host.clone()),
             signon: whois.signon,
             ended: false,
+            gone_at: None,
         }
     }
 
@@ -57,8 +67,8 @@ impl Owner {
         }
         let same_place = self.user.as_deref() == Some(&whois.user) && self.host.as_deref() == Some(&whois.host);
         let same_start = match (self.signon, whois.signon) {
-            (Some(before), Some(now)) => before == now,
-            _ => true,
+            (Some(before), Some(now)) => before == now && self.gone_at.is_none_or(|gone| now + MARGIN < gone),
+            _ => self.gone_at.is_none(),
         };
         same_place && same_start && !self.ended
     }
@@ -68,13 +78,23 @@ impl Owner {
         if self.account.is_some() && account.is_some() {
             return self.has_account(account);
         }
-        !self.ended && self.user == source.user && self.host == source.host
+        !self.ended && self.gone_at.is_none() && self.user == source.user && self.host == source.host
     }
 
     /// They are known better now.
     pub(super) fn learn(&mut self, whois: &Whois) {
         let account = whois.account.clone().or_else(|| self.account.take());
         *self = Self { account, ..Self::of_whois(whois) };
+    }
+
+    /// They are out of sight: gone, or behind a netsplit.
+    pub(super) fn out_of_sight(&mut self, now: u64) {
+        self.gone_at.get_or_insert(now);
+    }
+
+    /// They were seen to change their nick: if they went out of sight just now, that was why.
+    pub(super) fn changed_nick(&mut self, now: u64) {
+        self.gone_at = self.gone_at.filter(|gone| *gone + MARGIN < now);
     }
 
     /// Their connection is gone.
@@ -114,6 +134,16 @@ mod tests {
         assert!(!owner.is_still(&whois(None, "~eve", 1)));
         owner.connection_ended();
         assert!(!owner.is_still(&whois(None, "~bob", 1)));
+    }
+
+    #[test]
+    fn whoever_comes_back_from_a_netsplit_has_been_there_before() {
+        let mut owner = Owner::of_whois(&whois(None, "~bob", 1_000));
+        owner.out_of_sight(5_000);
+        assert!(owner.is_still(&whois(None, "~bob", 1_000)));
+        let mut owner = Owner::of_whois(&whois(None, "~bob", 4_999));
+        owner.out_of_sight(5_000);
+        assert!(!owner.is_still(&whois(None, "~bob", 4_999)), "it may as well be a newcomer of the same second");
     }
 
     #[test]
