@@ -93,7 +93,7 @@ impl Instance {
         match self.puppet(running, who).await {
             Ok(conn) => Ok(conn),
             Err(NoPuppet::Full) => self.bot.ready(PATIENCE).await.map_err(RequestError::Unavailable),
-            Err(NoPuppet::Failed(why)) => Err(RequestError::Unavailable(why)),
+            Err(error) => Err(RequestError::Unavailable(error.to_string())),
         }
     }
 

@@ -80,11 +80,6 @@ impl Marks {
     pub(crate) fn get(&self, key: &MessageKey) -> Option<Seen> {
         self.state.lock().seen.get(key.as_str()).cloned()
     }
-
-    /// The message is delivered; nobody will ask for it again.
-    pub(crate) fn forget(&self, key: &MessageKey) {
-        self.state.lock().seen.remove(key.as_str());
-    }
 }
 
 impl State {

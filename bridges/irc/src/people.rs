@@ -164,8 +164,9 @@ impl Person {
         if let Some(nick) = &self.nick {
             return nick.clone();
         }
-        let name = template.replace("{name}", &self.author.name);
-        let nick = nick::nick_of(&name, local_part(&self.author.id), longest);
+        let around = template.len().saturating_sub("{name}".len());
+        let name = nick::nick_of(&self.author.name, local_part(&self.author.id), longest.saturating_sub(around).max(3));
+        let nick = template.replace("{name}", &name);
         match self.number {
             Some(number) => nick::numbered(&nick, number, longest),
             None => nick,
@@ -287,7 +288,7 @@ mod tests {
     #[test]
     fn a_name_of_which_nothing_is_left_is_taken_from_the_address() {
         let people = People::default();
-        assert_eq!(people.meet(&author("@alice:gw.example", "…")).0.wanted_nick("{name}|m", 16), "alice");
+        assert_eq!(people.meet(&author("@alice:gw.example", "…")).0.wanted_nick("{name}|m", 16), "alice|m");
         assert_eq!(people.meet(&author("@bob:gw.example", "Bob")).0.wanted_nick("{name}|m", 16), "Bob|m");
     }
 }

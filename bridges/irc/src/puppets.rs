@@ -62,6 +62,9 @@ pub(crate) enum NoPuppet {
     /// There are too many, or too many want to connect: the bot may speak instead.
     #[error("no further connection can be opened for you now")]
     Full,
+    /// It was about to leave.
+    #[error("your connection to IRC was just closed")]
+    Leaving,
     /// The network does not let it in, or is not there.
     #[error("your connection to IRC could not be opened: {0}")]
     Failed(String),
@@ -148,6 +151,14 @@ impl Instance {
     ) -> Result<Arc<Conn>, NoPuppet> {
         self.person(author).await;
         self.note_use(&author.id).await;
+        // One that is just leaving is followed by another one.
+        match self.puppet_once(running, author).await {
+            Err(NoPuppet::Leaving) => self.puppet_once(running, author).await,
+            other => other,
+        }
+    }
+
+    async fn puppet_once(self: &Arc<Self>, running: &Arc<Running>, author: &Author) -> Result<Arc<Conn>, NoPuppet> {
         let puppet = self.wake_puppet(running, &author.id, Urgency::Urgent)?;
         if let Some(conn) = puppet.conn() {
             return Ok(conn);
@@ -162,12 +173,15 @@ impl Instance {
             loop {
                 let now = status.borrow_and_update().clone();
                 match now {
-                    Status::Up(conn) if conn.is_up() => return Ok(conn),
-                    Status::Gone => return Err(NoPuppet::Full),
+                    Status::Up(conn) if conn.is_up() => {
+                        *puppet.used.lock() = Instant::now();
+                        return Ok(conn);
+                    }
+                    Status::Gone => return Err(NoPuppet::Leaving),
                     _ => {}
                 }
                 if status.changed().await.is_err() {
-                    return Err(NoPuppet::Full);
+                    return Err(NoPuppet::Leaving);
                 }
                 if let Status::Down(why) = &*status.borrow() {
                     return Err(NoPuppet::Failed(why.clone()));
@@ -269,11 +283,12 @@ impl Life {
                 break;
             }
         }
-        self.puppet.status.send_replace(Status::Gone);
         let mut table = self.instance.puppets.table.lock();
         if table.get(&self.persona).is_some_and(|puppet| Arc::ptr_eq(puppet, &self.puppet)) {
             table.remove(&self.persona);
         }
+        drop(table);
+        self.puppet.status.send_replace(Status::Gone);
     }
 
     /// Waits for its turn to connect; once somebody needs it, among those who are needed.
@@ -319,6 +334,7 @@ impl Life {
         if matches!(&*self.puppet.status.borrow(), Status::Gone) {
             conn.say_goodbye("others need the connection");
         } else {
+            *self.puppet.used.lock() = Instant::now();
             self.puppet.status.send_replace(Status::Up(Arc::clone(&conn)));
         }
         let mut idle = tokio::time::interval(bot::sweep(instance.config.idle_close()));

@@ -69,6 +69,10 @@ impl Config {
                 return Err(wrong(key, "expected a text with {name} in it"));
             }
         }
+        let nick = self.puppets.nick_template.replace("{name}", "x");
+        if nick.len() > 16 || crate::proto::Target::nick(&nick).is_err() {
+            return Err(wrong("puppets.nick_template", "expected {name} with a few letters around it"));
+        }
         if self.tls_client_cert_file.is_some() != self.tls_client_key_file.is_some() {
             return Err(wrong(
                 "tls_client_cert_file",

@@ -48,8 +48,13 @@ impl Conn {
         self.send(|session| session.redact(target, msgid, reason)).await
     }
 
-    /// Joins a channel.
+    /// Joins a channel, unless we are in it. One after the other: a server does not answer whoever
+    /// joins a channel that they are in.
     pub(crate) async fn join(&self, channel: &Target, key: Option<&str>) -> Result<(), RequestFailure> {
+        let _one = self.inner.joining.lock().await;
+        if self.look(|session| session.is_in(channel.as_str())) {
+            return Ok(());
+        }
         self.request(|session, now| session.join(channel, key, now)).await.map(drop)
     }
 

@@ -36,6 +36,8 @@ struct Inner {
     state: Mutex<State>,
     /// Something is there to be written.
     wake: Notify,
+    /// Held by whoever joins a channel.
+    joining: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,8 @@ impl Conn {
         let session = Session::new(opening.session, Instant::now());
         let state = State { session, sends: HashMap::new(), requests: HashMap::new() };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let inner = Arc::new(Inner { id, state: Mutex::new(state), wake: Notify::new() });
+        let inner =
+            Arc::new(Inner { id, state: Mutex::new(state), wake: Notify::new(), joining: tokio::sync::Mutex::new(()) });
         let (up, mut registered) = watch::channel(false);
         let (closing, closed) = watch::channel(None);
         // Held until registration is over: dropping this future ends the connection.

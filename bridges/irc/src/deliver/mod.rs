@@ -97,9 +97,9 @@ async fn say(
     }
     let mut saying = speaker.as_itself().saying(key, words, style, reply_to);
     let mut ids = Vec::new();
-    let lines = speaker.conn.look(|session| session.count_lines(&saying));
+    let parts = speaker.conn.look(|session| session.count_parts(&saying));
     if let Some(seen) =
-        instance.marks.get(key).filter(|seen| usize::try_from(seen.parts).is_ok_and(|parts| parts == lines))
+        instance.marks.get(key).filter(|seen| usize::try_from(seen.parts).is_ok_and(|seen| seen == parts))
     {
         ids = seen.front_ids();
         saying.skip = ids.len();
@@ -107,7 +107,7 @@ async fn say(
     match speaker.conn.say(&saying).await {
         Ok(sent) => {
             ids.extend(sent);
-            instance.marks.forget(key);
+            instance.marks.sent(key, ids.len(), &ids);
             if !speaker.target.is_channel() && matches!(speaker.voice, Voice::Relay { .. }) {
                 instance.note_correspondent(&delivery.target, &delivery.author.id).await;
             }
@@ -129,7 +129,7 @@ fn failed(
         if ids.is_empty() {
             return;
         }
-        let parts = speaker.conn.look(|session| session.count_lines(&Saying { skip: 0, ..saying.clone() }));
+        let parts = speaker.conn.look(|session| session.count_parts(&Saying { skip: 0, ..saying.clone() }));
         let mut all = instance.marks.get(key).map(|seen| seen.front_ids()).unwrap_or_default();
         all.truncate(saying.skip);
         all.extend_from_slice(ids);

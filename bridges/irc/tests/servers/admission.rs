@@ -19,7 +19,8 @@ async fn a_channel_key_opens_the_channel_and_a_wrong_one_does_not() {
     assert_eq!(gateway.bridge.join(&alice, &locked, Some("sesame")).await, Ok(Admission::Accepted));
     bob.expect("alice", |line| line.command == "JOIN" && line.source == "alice").await;
 
-    let usage = RoomUse { room: locked.clone(), posting: None, members: vec![(alice.clone(), Some("sesame".to_owned()))] };
+    let usage =
+        RoomUse { room: locked.clone(), posting: None, members: vec![(alice.clone(), Some("sesame".to_owned()))] };
     gateway.bridge.use_room(&locked, Some(usage)).await;
     bob.expect("the bot", |line| line.command == "JOIN" && line.source == "gw").await;
     gateway.bridge.leave(&alice, &locked).await.unwrap();
@@ -107,7 +108,9 @@ async fn a_bot_that_is_kicked_says_so_and_comes_back() {
     let gateway = Running::start(section(ergo.address), &["#boot"]).await;
     bob.send("KICK #boot gw :out").await;
     let notice = gateway.host.event("the notice", |event| matches!(event.kind, EventKind::Notice(_))).await;
-    assert!(matches!(&notice.kind, EventKind::Notice(words) if words.contains("bob removed the gateway") && words.contains("out")));
+    assert!(
+        matches!(&notice.kind, EventKind::Notice(words) if words.contains("bob removed the gateway") && words.contains("out"))
+    );
     bob.expect("the bot coming back", |line| line.command == "JOIN" && line.source == "gw").await;
     bob.say("#boot", "welcome back").await;
     gateway.hears("welcome back").await;
@@ -126,7 +129,10 @@ async fn a_banned_bot_says_so_once_and_relayed_messages_fail_in_words() {
     let config = section_with(ergo.address, &json!({"mode": "relay"}));
     let gateway = Running::start_on(config, host, std::sync::Arc::new(tempfile::tempdir().unwrap()));
     gateway.is_up().await;
-    gateway.host.event("the notice", |event| matches!(&event.kind, EventKind::Notice(words) if words.contains("banned"))).await;
+    gateway
+        .host
+        .event("the notice", |event| matches!(&event.kind, EventKind::Notice(words) if words.contains("banned")))
+        .await;
     let sent = gateway.send(&author("alice"), "#nobots", "hello").await;
     assert!(matches!(&sent, Err(DeliveryError::Permanent { why }) if why.contains("banned")), "{sent:?}");
     gateway.stop().await;

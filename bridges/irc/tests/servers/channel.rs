@@ -1,6 +1,8 @@
 //! Talking in a channel, both ways, on Ergo.
 
-use crate::support::{Running, author, content, deliver, message, reference, relayed, room, section, section_with, text_of};
+use crate::support::{
+    Running, author, content, deliver, message, reference, relayed, room, section, section_with, text_of,
+};
 use monster_bridge_api::{Action, ContentStyle, EventKind, Hint, RemoteId, Support};
 use monster_testkit::{Ergo, IrcClient};
 use serde_json::json;
@@ -66,16 +68,15 @@ async fn replies_reactions_and_recalls_use_the_tags_of_the_server() {
     let msgid = line.tag("msgid").unwrap().to_owned();
     bob.send(&format!("@+draft/react=🎉;+draft/reply={msgid} TAGMSG #tags")).await;
     let event = gateway.host.event("bob's reaction", |event| matches!(event.kind, EventKind::Reaction { .. })).await;
-    assert_eq!(
-        event.kind,
-        EventKind::Reaction { target: said.ids[0].clone(), emoji: "🎉".to_owned(), removed: false }
-    );
+    assert_eq!(event.kind, EventKind::Reaction { target: said.ids[0].clone(), emoji: "🎉".to_owned(), removed: false });
 
     // Without an account nobody may withdraw on Ergo; then it is said in words.
     let recall = Action::Recall { target: reference(&alice, &said, "a mistake"), reason: None };
     gateway.bridge.deliver(&deliver(&alice, "#tags", recall)).await.unwrap();
-    bob.expect("the withdrawal", |line| line.command == "REDACT" || line.says("Alice", "#tags", "withdrawn: “a mistake”"))
-        .await;
+    bob.expect("the withdrawal", |line| {
+        line.command == "REDACT" || line.says("Alice", "#tags", "withdrawn: “a mistake”")
+    })
+    .await;
     gateway.stop().await;
 }
 
@@ -227,7 +228,7 @@ async fn a_profile_tells_about_people_and_channels() {
     bob.join("#about").await;
     bob.send("TOPIC #about :Everything about it").await;
     bob.drain().await;
-    let gateway = Running::start(section(ergo.address), &["#about"]).await;
+    let gateway = Running::start(section_with(ergo.address, &json!({"connect": "always"})), &[]).await;
     let person = gateway.bridge.profile(&RemoteId::new("bob")).await.unwrap();
     assert_eq!((person.name.as_str(), person.kind), ("bob", monster_bridge_api::PlaceKind::Person));
     let channel = gateway.bridge.profile(&RemoteId::new("#about")).await.unwrap();

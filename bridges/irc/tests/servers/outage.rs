@@ -195,7 +195,7 @@ async fn a_puppet_leaves_after_a_time_without_use() {
     let ergo = Ergo::start().await;
     let mut bob = IrcClient::connect(ergo.address, "bob", IrcClient::ALL_CAPS).await;
     bob.join("#idle").await;
-    let idle = json!({"puppets": {"idle_close_seconds": 1}});
+    let idle = json!({"puppets": {"idle_close_seconds": 2}});
     let gateway = Running::start(section_with(ergo.address, &idle), &["#idle"]).await;
     gateway.says(&author("alice"), "#idle", "here").await;
     bob.expect("alice leaving", |line| line.command == "QUIT" && line.source == "alice").await;

@@ -12,7 +12,10 @@ async fn on_ngircd_everything_that_is_said_arrives_both_ways() {
     let gateway = Running::start(section(server.address), &["#plain"]).await;
     let alice = author("alice");
     let abilities = gateway.bridge.capabilities(&RemoteId::new("#plain"));
-    assert_eq!((abilities.reply, abilities.reaction, abilities.recall), (Support::Words, Support::Words, Support::Words));
+    assert_eq!(
+        (abilities.reply, abilities.reaction, abilities.recall),
+        (Support::Words, Support::Words, Support::Words)
+    );
 
     let first = gateway.says(&alice, "#plain", "same").await;
     let second = gateway.says(&alice, "#plain", "same").await;

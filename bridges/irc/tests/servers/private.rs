@@ -71,7 +71,9 @@ async fn a_newcomer_who_writes_is_announced_as_somebody_else() {
     mallory.say("alice", "trust me").await;
     gateway.hears("trust me").await;
     let events = gateway.host.events();
-    let notice = events.iter().position(|event| matches!(&event.kind, EventKind::Notice(words) if words.contains("somebody else")));
+    let notice = events
+        .iter()
+        .position(|event| matches!(&event.kind, EventKind::Notice(words) if words.contains("somebody else")));
     let words = events.iter().position(|event| text_of(event).as_deref() == Some("trust me"));
     assert!(notice.is_some() && notice < words, "{events:#?}");
     gateway.stop().await;
@@ -109,7 +111,12 @@ async fn a_conversation_follows_a_person_who_changes_their_nick() {
     gateway.says(&alice, "bob", "one").await;
     bob.hears("alice", "bob", "one").await;
     bob.send("NICK robert").await;
-    gateway.host.event("the new nick", |event| matches!(event.kind, EventKind::Membership(_)) && event.author.id.as_str() == "robert").await;
+    gateway
+        .host
+        .event("the new nick", |event| {
+            matches!(event.kind, EventKind::Membership(_)) && event.author.id.as_str() == "robert"
+        })
+        .await;
     let mut mallory = IrcClient::connect(ergo.address, "mallory", IrcClient::ALL_CAPS).await;
     mallory.send("NICK bob").await;
     mallory.expect("the nick", |line| line.command == "NICK").await;
@@ -188,8 +195,12 @@ async fn a_message_to_a_puppet_of_our_own_is_refused_with_advice() {
     let gateway = Running::start(section(ergo.address), &["#x"]).await;
     gateway.says(&author("alice"), "#x", "here I am").await;
     let refused = gateway.send(&author("carol"), "alice", "hello").await;
-    assert!(matches!(&refused, Err(DeliveryError::Permanent { why }) if why.contains("their own address")), "{refused:?}");
-    let delivery = Delivery { key: key(), ..deliver(&author("alice"), "#x", message(&author("alice"), "#x", "x").action) };
+    assert!(
+        matches!(&refused, Err(DeliveryError::Permanent { why }) if why.contains("their own address")),
+        "{refused:?}"
+    );
+    let delivery =
+        Delivery { key: key(), ..deliver(&author("alice"), "#x", message(&author("alice"), "#x", "x").action) };
     assert!(gateway.bridge.deliver(&delivery).await.is_ok());
     gateway.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Logging in, TLS, and what a server is told about who connects.
 
-use crate::support::{Recorder, Running, author, section, section_with};
+use crate::support::{Recorder, Running, author, section_with};
 use monster_bridge_api::{Health, RemoteId};
 use monster_testkit::{Ergo, IrcClient, within};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -73,7 +73,8 @@ async fn the_bot_logs_in_and_says_when_it_cannot() {
     owner.send("QUIT").await;
     while owner.next().await.is_some() {}
     for mechanism in ["plain", "scram-sha-256"] {
-        let sasl = json!({"connect": "always", "sasl": {"mechanism": mechanism, "user": "gw", "password": "secret-password"}});
+        let sasl =
+            json!({"connect": "always", "sasl": {"mechanism": mechanism, "user": "gw", "password": "secret-password"}});
         let gateway = Running::start(section_with(ergo.address, &sasl), &[]).await;
         let profile = gateway.bridge.profile(&RemoteId::new("gw")).await.unwrap();
         assert!(profile.info.iter().any(|row| row.title == "account" && row.value == "gw"), "{profile:?}");

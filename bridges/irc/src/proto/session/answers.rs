@@ -148,7 +148,7 @@ impl Session {
     pub(super) fn on_answer(&mut self, numeric: u16, message: &Message, label: Option<&str>) {
         match numeric {
             301 | 307 | 311..=313 | 317..=320 | 330 | 335 | 671 => self.on_whois_piece(numeric, message),
-            324 | 331..=333 | 353 | 366 => self.on_channel_piece(numeric, message),
+            322 | 324 | 331..=333 | 353 | 366 => self.on_channel_piece(numeric, message),
             710 | 711 => {
                 self.finish(&self.isupport.fold(message.param(1)), |kind| matches!(kind, AskKind::Knock), Answer::Done);
             }
@@ -376,6 +376,12 @@ fn add_to_head(info: &mut ChannelInfo, numeric: u16, message: &Message) {
             let letters = message.param(2).chars().filter(|letter| *letter != '+');
             info.modes = letters.collect();
             info.moderated = info.modes.contains('m');
+        }
+        // Some servers put the modes before the topic: `[+nt] words`.
+        322 if info.topic.is_empty() => {
+            let words = message.last();
+            let bare = words.strip_prefix("[+").and_then(|rest| rest.split_once(']')).map(|(_, words)| words);
+            bare.unwrap_or(words).trim_start().clone_into(&mut info.topic);
         }
         331 => info.topic.clear(),
         332 => message.last().clone_into(&mut info.topic),

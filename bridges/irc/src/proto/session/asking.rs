@@ -52,9 +52,6 @@ impl Session {
     pub fn knock(&mut self, channel: &Target, words: &Trailing, now: Instant) -> Result<RequestId, Refusal> {
         self.require_up()?;
         self.require_channel(channel)?;
-        if !self.isupport.knock() {
-            return Err(Refusal::Unsupported("KNOCK"));
-        }
         self.ask(AskKind::Knock, channel.as_str(), vec![Command::new("KNOCK").to(channel).text(words.clone())], now)
     }
 
@@ -70,7 +67,10 @@ impl Session {
         self.require_up()?;
         self.require_channel(channel)?;
         let info = ChannelInfo { name: channel.as_str().to_owned(), ..ChannelInfo::default() };
-        let commands = ["TOPIC", "MODE", "NAMES"].map(|verb| Command::new(verb).to(channel)).to_vec();
+        // To some servers, TOPIC is for members only, and LIST for everybody.
+        let outside = (!self.is_in(channel.as_str())).then_some("LIST");
+        let verbs = ["TOPIC", "MODE"].into_iter().chain(outside).chain(["NAMES"]);
+        let commands = verbs.map(|verb| Command::new(verb).to(channel)).collect();
         self.ask(AskKind::Info(Box::new(info)), channel.as_str(), commands, now)
     }
 

@@ -123,7 +123,9 @@ impl Running {
 
     /// The next message event with these words in it.
     pub(crate) async fn hears(&self, words: &str) -> Event {
-        self.host.event(&format!("a message with `{words}`"), |event| text_of(event).is_some_and(|t| t.contains(words))).await
+        self.host
+            .event(&format!("a message with `{words}`"), |event| text_of(event).is_some_and(|t| t.contains(words)))
+            .await
     }
 }
 

@@ -29,7 +29,7 @@ impl Default for Recorder {
             hints: Mutex::default(),
             nobody: Mutex::default(),
             changed: watch::Sender::new(0),
-            health: watch::Sender::new(Health::Idle),
+            health: watch::Sender::new(Health::Connecting),
         }
     }
 }
@@ -144,4 +144,3 @@ impl Host for Recorder {
         self.health.send_replace(health);
     }
 }
-

@@ -138,7 +138,7 @@ fn a_channel_can_be_asked_about_from_outside() {
     let mut rig = Rig::up(MODERN, "PREFIX=(ov)@+");
     let now = rig.now;
     rig.session.channel_info(&channel("#c"), now).unwrap();
-    assert_eq!(rig.sent(), ["TOPIC #c", "MODE #c", "NAMES #c"]);
+    assert_eq!(rig.sent(), ["TOPIC #c", "MODE #c", "LIST #c", "NAMES #c"]);
     rig.hear(
         ":s 442 me #c :You're not on that channel
          :s 324 me #c +mnk
