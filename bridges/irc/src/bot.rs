@@ -24,6 +24,8 @@ use tokio::time::Instant;
 const UNUSED: Duration = Duration::from_secs(600);
 /// A connection that lasted this long was a good one: the next pause is short again.
 const GOOD: Duration = Duration::from_secs(60);
+/// How long to wait for a connection that did not come about the last time.
+const IN_TROUBLE: Duration = Duration::from_secs(3);
 /// Events of the connection that may wait.
 const EVENTS: usize = 512;
 
@@ -69,8 +71,8 @@ impl Bot {
         self.trouble.borrow().clone()
     }
 
-    /// Waits for the connection, for a while; then says what is in the way. Does not wait out a
-    /// trouble that is there already.
+    /// Waits for the connection, for a while, and not long where it is in trouble already; then says
+    /// what is in the way.
     pub(crate) async fn ready(&self, patience: Duration) -> Result<Arc<Conn>, String> {
         self.need();
         let mut conn = self.conn.subscribe();
@@ -80,6 +82,7 @@ impl Bot {
                 Err(_) => None,
             }
         };
+        let patience = if self.trouble().is_some() { patience.min(IN_TROUBLE) } else { patience };
         let up = tokio::time::timeout(patience, up).await.ok().flatten();
         up.ok_or_else(|| self.trouble().unwrap_or_else(|| "the connection to the IRC server is not up yet".to_owned()))
     }
