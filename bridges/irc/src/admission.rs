@@ -187,10 +187,9 @@ impl Instance {
             return Ok(());
         }
         match conn.part(&target, "").await {
-            Ok(()) => Ok(()),
             Err(failure) if conn.is_up() => Err(RequestError::Unavailable(failure.why)),
             // Whoever is not connected is in no channel.
-            Err(_) => Ok(()),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 

@@ -21,9 +21,9 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
 /// After so long without anybody using it, a bot without rooms leaves (`connect = "on_use"`).
-const UNUSED: Duration = Duration::from_secs(600);
+const UNUSED: Duration = Duration::from_mins(10);
 /// A connection that lasted this long was a good one: the next pause is short again.
-const GOOD: Duration = Duration::from_secs(60);
+const GOOD: Duration = Duration::from_mins(1);
 /// How long to wait for a connection that did not come about the last time.
 const IN_TROUBLE: Duration = Duration::from_secs(3);
 /// Events of the connection that may wait.
@@ -242,7 +242,7 @@ impl Instance {
             OpenError::Closed(CloseReason::Server { throttled: true, .. }) => {
                 pause.max(self.network.pacer.complained())
             }
-            OpenError::Closed(CloseReason::Server { banned: true, .. }) => pause.max(Duration::from_secs(60)),
+            OpenError::Closed(CloseReason::Server { banned: true, .. }) => pause.max(Duration::from_mins(1)),
             _ => pause,
         }
     }

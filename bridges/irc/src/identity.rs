@@ -130,7 +130,7 @@ fn address_of(persona: &PersonaId) -> IpAddr {
 }
 
 /// How long a connection may take in all, from the turn to the end of registration.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

@@ -48,12 +48,12 @@ impl Seen {
 
     /// How many lines at the front are there.
     pub(crate) fn front(&self) -> usize {
-        (0..).take_while(|part| self.lines.contains_key(part)).count()
+        self.lines.keys().zip(0..).take_while(|(part, at)| *part == at).count()
     }
 
     /// The ids of the lines at the front.
     pub(crate) fn front_ids(&self) -> Vec<Option<String>> {
-        (0..).map_while(|part| self.lines.get(&part).cloned()).collect()
+        self.lines.values().take(self.front()).cloned().collect()
     }
 }
 

@@ -63,14 +63,14 @@ impl Names {
             replies: session.passes_tag(tags::REPLY),
             reacts: session.passes_tag(tags::REACT),
         };
-        self.take_over(Learnt::of(session.isupport(), abilities));
+        self.take_over(&Learnt::of(session.isupport(), abilities));
     }
 
-    fn take_over(&self, learnt: Learnt) {
+    fn take_over(&self, learnt: &Learnt) {
         let before = std::mem::replace(&mut *self.learnt.write(), learnt.clone());
-        if before != learnt || !self.file.exists() {
+        if before != *learnt || !self.file.exists() {
             *self.isupport.write() = learnt.to_isupport();
-            if let Err(error) = self.keep(&learnt) {
+            if let Err(error) = self.keep(learnt) {
                 tracing::warn!(file = %self.file.display(), %error, "the server's case mapping could not be kept");
             }
         }
@@ -158,7 +158,7 @@ mod tests {
         let names = Names::new(dir.path());
         let mut isupport = Isupport::default();
         isupport.apply(&format!("CASEMAPPING={casemapping}"));
-        names.take_over(Learnt::of(&isupport, Abilities::default()));
+        names.take_over(&Learnt::of(&isupport, Abilities::default()));
         (names, dir)
     }
 

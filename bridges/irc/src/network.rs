@@ -30,7 +30,7 @@ enum Own {
 }
 
 /// How long lines of a nick that was given up may still be on their way.
-const PASSING: Duration = Duration::from_secs(60);
+const PASSING: Duration = Duration::from_mins(1);
 
 static NETWORKS: LazyLock<Mutex<HashMap<String, Weak<Network>>>> = LazyLock::new(Mutex::default);
 

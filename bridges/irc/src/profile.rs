@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// How long an answer stays good.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 /// How long whoever asks waits.
 const PATIENCE: Duration = Duration::from_millis(4500);
 /// Answers that are remembered.

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A wait for a turn that is longer than this is not begun: the bot speaks instead.
 const LONG_QUEUE: Duration = Duration::from_secs(10);
 /// A puppet that was used so recently does not give way to another one.
-const JUST_USED: Duration = Duration::from_secs(60);
+const JUST_USED: Duration = Duration::from_mins(1);
 /// The longest nick to try where the server has not said.
 const COMMON_NICK: usize = 16;
 const EVENTS: usize = 512;
@@ -257,7 +257,7 @@ impl Life {
                     match self.stand(Arc::new(conn), told).await {
                         CloseReason::Quit => break,
                         reason => {
-                            if since.elapsed() > Duration::from_secs(60) {
+                            if since.elapsed() > Duration::from_mins(1) {
                                 backoff.reset();
                             }
                             OpenError::Closed(reason)

@@ -118,10 +118,14 @@ impl Driver {
                     state.sends.remove(&token).map(|waiter| waiter.send(Err(failure)));
                 }
                 Event::Answered { request, answer } => {
-                    state.requests.remove(&request).map(|waiter| waiter.send(Ok(*answer)));
+                    if let Some(waiter) = state.requests.remove(&request) {
+                        drop(waiter.send(Ok(*answer)));
+                    }
                 }
                 Event::RequestFailed { request, failure } => {
-                    state.requests.remove(&request).map(|waiter| waiter.send(Err(failure)));
+                    if let Some(waiter) = state.requests.remove(&request) {
+                        drop(waiter.send(Err(failure)));
+                    }
                 }
                 Event::Closed(reason) => over = Some(reason),
                 other => {

@@ -43,9 +43,12 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     session: Session,
-    sends: HashMap<SendToken, oneshot::Sender<Result<Vec<Option<String>>, SendFailure>>>,
+    sends: HashMap<SendToken, oneshot::Sender<Sent>>,
     requests: HashMap<RequestId, oneshot::Sender<Result<Answer, RequestFailure>>>,
 }
+
+/// What became of something that was said: the ids of its lines, or why not.
+type Sent = Result<Vec<Option<String>>, SendFailure>;
 
 /// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -70,7 +70,7 @@ pub(crate) async fn find(
         done: false,
     };
     let whole_history = search.run(&conn, &target).await?;
-    search.verdict(delivery, whole_history)
+    Ok(search.verdict(delivery, whole_history))
 }
 
 /// The connection whose history would have it; `None` if nobody's can be looked at.
@@ -86,10 +86,7 @@ async fn reader(
         // Where the bot is not let in, it cannot look; the delivery itself will say what is wrong.
         return Ok(room.entered(PATIENCE).await.ok());
     }
-    let conn = match instance.puppet(running, &delivery.author).await {
-        Ok(conn) => conn,
-        Err(_) => return Ok(None),
-    };
+    let Ok(conn) = instance.puppet(running, &delivery.author).await else { return Ok(None) };
     // The private history of a connection without an account ends with the connection.
     Ok(conn.look(|session| session.account().is_some()).then_some(conn))
 }
@@ -159,23 +156,23 @@ impl Search<'_> {
         }
     }
 
-    fn verdict(self, delivery: &Delivery, whole_history: bool) -> Result<Found, DeliveryError> {
+    fn verdict(self, delivery: &Delivery, whole_history: bool) -> Found {
         if self.seen.is_whole() {
-            return Ok(Found::Delivered(receipt(self.key, self.seen.front_ids())));
+            return Found::Delivered(receipt(self.key, self.seen.front_ids()));
         }
         if self.seen.front() > 0 {
             let parts = usize::try_from(self.seen.parts).unwrap_or(usize::MAX);
             self.instance.marks.sent(self.key, parts, &self.seen.front_ids());
-            return Ok(Found::Absent);
+            return Found::Absent;
         }
         // Only the newest line under another name can be this one: the ones before were acknowledged.
         if let (Some((nick, text, id)), Action::Send { content, .. }) = (self.relay_texts.first(), &delivery.action) {
             let same_author = self.instance.people.relayed_as(&delivery.author.id).as_ref() == Some(nick);
             if same_author && super::wording::words(self.instance, content).lines().last() == Some(text.as_str()) {
-                return Ok(Found::Delivered(receipt(self.key, vec![id.clone()])));
+                return Found::Delivered(receipt(self.key, vec![id.clone()]));
             }
         }
-        Ok(if whole_history { Found::Absent } else { Found::Unknown })
+        if whole_history { Found::Absent } else { Found::Unknown }
     }
 }
 

@@ -214,8 +214,9 @@ async fn react(
         let sent = speaker.conn.react(&speaker.target, id, emoji, remove, delivery.key.as_str()).await;
         match sent {
             Ok(ids) => return Ok(receipt(&delivery.key, ids)),
-            Err(SendError::Failure(SendFailure::Uncertain { why, .. })) => return Err(DeliveryError::transient(why)),
-            Err(SendError::Failure(SendFailure::NotSent(why))) => return Err(DeliveryError::transient(why)),
+            Err(SendError::Failure(SendFailure::Uncertain { why, .. } | SendFailure::NotSent(why))) => {
+                return Err(DeliveryError::transient(why));
+            }
             Err(SendError::Refusal(Refusal::NotConnected | Refusal::Full)) => {
                 return Err(DeliveryError::transient("the connection to the IRC server is busy"));
             }

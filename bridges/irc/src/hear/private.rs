@@ -110,7 +110,7 @@ impl Lane {
                 (Some(persona), What::CatchUp(peer)) => {
                     self.listener(&persona, &peer).await.catch_up(&item.conn).await;
                 }
-                (Some(persona), What::Heard(event)) => self.to_puppet(&item.conn, &persona, &peer, event).await,
+                (Some(persona), What::Heard(event)) => self.puppet_hears(&item.conn, &persona, &peer, event).await,
                 (None, What::Heard(Event::Said(heard))) => {
                     chat::to_bot(&self.instance, &self.running, &item.conn, &peer, *heard).await;
                 }
@@ -119,7 +119,7 @@ impl Lane {
         }
     }
 
-    async fn to_puppet(&mut self, conn: &Arc<Conn>, persona: &PersonaId, peer: &RemoteId, event: Event) {
+    async fn puppet_hears(&mut self, conn: &Arc<Conn>, persona: &PersonaId, peer: &RemoteId, event: Event) {
         let Some(by) = attribution(&event).cloned() else { return };
         if by.own || self.instance.network.is_own(peer.as_str()) {
             return;

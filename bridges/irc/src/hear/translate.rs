@@ -87,9 +87,8 @@ pub(super) fn membership(instance: &Instance, running: &Running, venue: &Venue, 
     let (source, change) = match told {
         Told::MemberJoined { who, .. } => (who, Membership::Joined),
         Told::MemberLeft { who, by: Some(by), reason, .. } => (who, Membership::Removed { by, reason }),
-        Told::MemberLeft { who, by: None, reason, .. } => (who, Membership::Left(reason)),
         Told::Quit { netsplit: true, .. } => return None,
-        Told::Quit { who, reason, .. } => (who, Membership::Left(reason)),
+        Told::MemberLeft { who, reason, .. } | Told::Quit { who, reason, .. } => (who, Membership::Left(reason)),
         Told::NickChanged { from, to, own: false, .. } => {
             (Source { nick: to, ..Source::default() }, Membership::Renamed { from })
         }

@@ -79,7 +79,7 @@ mod tests {
     fn tokens_never_add_up_beyond_the_burst() {
         let start = Instant::now();
         let mut bucket = Bucket::new(Flood { burst: 2, per_second: 10.0 }, start);
-        let later = start + Duration::from_secs(3600);
+        let later = start + Duration::from_hours(1);
         assert!(bucket.take(later).is_ok() && bucket.take(later).is_ok() && bucket.take(later).is_err());
     }
 }

@@ -43,7 +43,7 @@ struct State {
 }
 
 const FIRST_COMPLAINT: Duration = Duration::from_secs(15);
-const LONGEST_COMPLAINT: Duration = Duration::from_secs(600);
+const LONGEST_COMPLAINT: Duration = Duration::from_mins(10);
 
 impl Pacer {
     /// A pacer for so many connections a minute, the first few of them at once.

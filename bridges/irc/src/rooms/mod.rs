@@ -222,7 +222,7 @@ impl Instance {
                 Ok(id) if self.rooms.get(&id).is_none() => self.use_room(running, &id, None),
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(instance = %self.scope.instance, %error, "a configured channel is left out")
+                    tracing::warn!(instance = %self.scope.instance, %error, "a configured channel is left out");
                 }
             }
         }

@@ -64,8 +64,7 @@ async fn replies_reactions_and_recalls_use_the_tags_of_the_server() {
     assert_eq!((tagged.tag("+draft/react"), tagged.tag("+draft/reply")), (Some("👍"), Some(question.id.as_str())));
 
     let said = gateway.says(&alice, "#tags", "a mistake").await;
-    let line = bob.hears("Alice", "#tags", "a mistake").await;
-    let msgid = line.tag("msgid").unwrap().to_owned();
+    let msgid = bob.hears("Alice", "#tags", "a mistake").await.tag("msgid").unwrap().to_owned();
     bob.send(&format!("@+draft/react=🎉;+draft/reply={msgid} TAGMSG #tags")).await;
     let event = gateway.host.event("bob's reaction", |event| matches!(event.kind, EventKind::Reaction { .. })).await;
     assert_eq!(event.kind, EventKind::Reaction { target: said.ids[0].clone(), emoji: "🎉".to_owned(), removed: false });

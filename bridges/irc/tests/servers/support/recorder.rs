@@ -71,10 +71,10 @@ impl Recorder {
                 changed.changed().await.unwrap();
             }
         };
-        match tokio::time::timeout(PATIENCE, found).await {
-            Ok(event) => event,
-            Err(_) => panic!("{what} did not come; there were: {:#?}", self.events.lock()),
-        }
+        let Ok(event) = tokio::time::timeout(PATIENCE, found).await else {
+            panic!("{what} did not come; there were: {:#?}", self.events.lock())
+        };
+        event
     }
 
     /// Waits for a hint.
