@@ -17,6 +17,10 @@ use monster_bridge_api::{
 };
 use monster_protocol::Address;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the record of a delivery is waited for that may be what an event refers to.
+const UNDER_WAY: Duration = Duration::from_millis(500);
 
 /// The core as one bridge instance sees it.
 pub(crate) struct BridgeHost {
@@ -256,10 +260,19 @@ impl BridgeHost {
 
     async fn earlier(&self, scenery: &Scenery, id: &EventId) -> Result<Option<Earlier>, AcceptError> {
         let places: Vec<&str> = scenery.places.iter().map(Address::as_str).collect();
-        let store = self.core.store.as_ref();
-        quotes::by_network_id(store, &scenery.conversations, &places, id.as_str())
-            .await
-            .map_err(|error| unavailable(&error))
+        let (store, conversations) = (self.core.store.as_ref(), &scenery.conversations);
+        let find = async || {
+            let found = quotes::by_network_id(store, conversations, &places, id.as_str()).await;
+            found.map_err(|error| unavailable(&error))
+        };
+        if let Some(found) = find().await? {
+            return Ok(Some(found));
+        }
+        // An answer can be faster than the record of what it answers.
+        if let Some(lanes) = self.core.lanes.get() {
+            lanes.recorded(self.instance.as_str(), places[0], UNDER_WAY).await;
+        }
+        find().await
     }
 
     /// The words with people named by their addresses.

@@ -44,7 +44,7 @@ impl Lanes {
                 Step::Try { item, find } => match self.attempt(lane, &item, find).await {
                     Ok(ids) => {
                         self.delivered(id, lane, &item);
-                        records.push(Arc::clone(self).record(item.delivery, ids).boxed());
+                        records.push(Arc::clone(self).record(id, item.delivery, ids).boxed());
                         // Polled once at least, so that it is on its way.
                         while records.next().now_or_never().flatten().is_some() {}
                         while records.len() >= most {
@@ -144,12 +144,15 @@ impl Lanes {
     }
 
     /// Records a delivery as done, however long the store takes.
-    async fn record(self: Arc<Self>, delivery: i64, ids: Vec<String>) {
+    async fn record(self: Arc<Self>, id: i64, delivery: i64, ids: Vec<String>) {
         while let Err(error) = self.store.done(delivery, ids.clone()).await {
             tracing::error!(delivery, %error, "a delivery that was done cannot be recorded; trying again");
             if !self.pause(STORE_PAUSE).await {
                 return;
             }
+        }
+        if let Some(entry) = self.state.lock().lanes.get_mut(&id) {
+            entry.recorded += 1;
         }
     }
 

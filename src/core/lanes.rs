@@ -23,6 +23,8 @@ use tokio_util::task::TaskTracker;
 
 /// How many lanes the journal is asked for at a time.
 const PAGE_OF_LANES: usize = 256;
+/// How often it is looked whether a delivery has been recorded.
+const RECORDED_STEP: Duration = Duration::from_millis(5);
 /// How often the journal is searched for deliveries that nobody announced.
 const SWEEP: Duration = Duration::from_mins(5);
 /// The pause when the store itself fails.
@@ -75,6 +77,8 @@ pub(super) struct Entry {
     pub(super) restarted: bool,
     /// The same: the time that was noted for the next try still counts.
     pub(super) honour: bool,
+    /// How many of its deliveries were recorded since it began to work.
+    pub(super) recorded: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +98,8 @@ pub(super) enum Step {
 
 pub(super) struct State {
     pub(super) lanes: HashMap<i64, Entry>,
-    by_destination: HashMap<String, HashSet<i64>>,
+    /// By destination, then by who tells it or where.
+    by_destination: HashMap<String, HashMap<String, i64>>,
     pub(super) parked: BTreeSet<(Instant, i64)>,
     /// While the journal is read at the start: destinations that became reachable meanwhile. A lane
     /// that is not in memory may then still have something in the journal.
@@ -109,7 +114,7 @@ impl State {
         if let Some(entry) = self.lanes.remove(&id) {
             self.working -= 1;
             if let Some(ids) = self.by_destination.get_mut(&entry.lane.to) {
-                ids.remove(&id);
+                ids.remove(&entry.lane.via);
                 if ids.is_empty() {
                     self.by_destination.remove(&entry.lane.to);
                 }
@@ -194,7 +199,7 @@ impl Lanes {
         let starting = state.starting.is_some();
         let woken = state.starting.as_ref().is_some_and(|early| early.contains(&lane.to));
         let restarted = starting && !self.deliverer.is_idempotent(&lane);
-        state.by_destination.entry(lane.to.clone()).or_default().insert(id);
+        state.by_destination.entry(lane.to.clone()).or_default().insert(lane.via.clone(), id);
         let lane = Arc::new(lane);
         let entry = Entry {
             lane: Arc::clone(&lane),
@@ -204,6 +209,7 @@ impl Lanes {
             uncertain: false,
             restarted,
             honour: starting && !woken,
+            recorded: 0,
         };
         state.lanes.insert(id, entry);
         state.working += 1;
@@ -329,7 +335,7 @@ impl Lanes {
         if let Some(early) = &mut state.starting {
             early.insert(destination.to_owned());
         }
-        let ids: Vec<i64> = state.by_destination.get(destination).into_iter().flatten().copied().collect();
+        let ids: Vec<i64> = state.by_destination.get(destination).into_iter().flat_map(HashMap::values).copied().collect();
         let to_start: Vec<_> = ids.into_iter().filter_map(|id| Self::unpark(&mut state, id)).collect();
         drop(state);
         self.start_all(to_start);
@@ -356,6 +362,22 @@ impl Lanes {
             entry.line.remove(delivery);
         }
         self.nudge(id, lane);
+    }
+
+    /// Waits until the delivery is recorded that is under way to this place of a bridge now, if there
+    /// is one; so long at most.
+    pub(crate) async fn recorded(&self, instance: &str, place: &str, at_most: Duration) {
+        let count = || {
+            let state = self.state.lock();
+            let id = state.by_destination.get(instance)?.get(place)?;
+            let entry = state.lanes.get(id).filter(|entry| entry.status == Status::Working)?;
+            Some((*id, entry.recorded))
+        };
+        let Some(before) = count() else { return };
+        let until = Instant::now() + at_most;
+        while count() == Some(before) && Instant::now() < until {
+            tokio::time::sleep(RECORDED_STEP).await;
+        }
     }
 
     /// How many lanes are at work, and how many wait for their time.

@@ -27,6 +27,9 @@ impl Core {
         request: &Request<'_>,
         pass: Option<&str>,
     ) -> Result<Response<'static>, Refusal> {
+        if pass.is_some_and(|pass| pass.contains(char::is_control)) {
+            return Err(Refusal::bad("`pass` cannot hold line breaks or other control characters"));
+        }
         let (account, address) = (voice.account.as_str(), place.address().as_str());
         let known = self.store.answer(account, address, &request.message_id).await?;
         if let Some(decision) = known.as_deref().and_then(decision_of) {
@@ -77,6 +80,13 @@ impl Core {
             Admission::WrongPass | Admission::Refused => return Ok(admission),
         };
         self.relate(&voice.account, place.address(), state, kept, Some(&voice.author.name)).await?;
+        if admission == Admission::Accepted
+            && let Place::Bridge(remote) = place
+            && remote.is_room()
+        {
+            // Who is in hears what is said from now on.
+            remote.bridge.use_room(&remote.id, self.book.room_use(&remote.address)).await;
+        }
         Ok(admission)
     }
 

@@ -4,11 +4,15 @@
 
 use super::places::Place;
 use super::{Core, changes, metrics};
+use futures_util::StreamExt;
+use monster_protocol::Address;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often it is looked whether another process (a command) changed the store.
 const REVISION: Duration = Duration::from_millis(100);
+/// How many rooms bridges are told of at a time.
+const ROOMS_AT_ONCE: usize = 32;
 /// How often the figures of the backlog are taken.
 const FIGURES: Duration = Duration::from_secs(5);
 /// How often what is old is removed.
@@ -57,14 +61,19 @@ impl Core {
     /// Tells bridges of rooms whose use has changed.
     async fn tell_rooms(&self) {
         loop {
-            for room in self.book.take_touched() {
-                if let Ok(Place::Bridge(place)) = self.book.resolve(&room)
-                    && place.is_room()
-                {
-                    place.bridge.use_room(&place.id, self.book.room_use(&room)).await;
-                }
-            }
+            // Each room is in there once. A network that takes its time holds up only this round.
+            futures_util::stream::iter(self.book.take_touched())
+                .for_each_concurrent(ROOMS_AT_ONCE, |room| async move { self.tell_room(&room).await })
+                .await;
             self.book.touch.notified().await;
+        }
+    }
+
+    async fn tell_room(&self, room: &Address) {
+        if let Ok(Place::Bridge(place)) = self.book.resolve(room)
+            && place.is_room()
+        {
+            place.bridge.use_room(&place.id, self.book.room_use(room)).await;
         }
     }
 

@@ -45,7 +45,9 @@ pub trait Bridge: Send + Sync + 'static {
     async fn leave(&self, who: &Author, target: &RemoteId) -> Result<(), RequestError>;
 
     /// From now on the gateway uses this room in this way, or (no members, not linked: `None`) no
-    /// longer. The bridge asks [`Host::rooms`] for all of them when `run` starts.
+    /// longer. The bridge asks [`Host::rooms`] for all of them when `run` starts. Returns once what
+    /// is said there is heard, or cannot be for now; within 5 s in any case. (Somebody who has been
+    /// let in waits for this: what is said after that must reach them.)
     async fn use_room(&self, room: &RemoteId, usage: Option<RoomUse>);
 
     /// Does what the delivery says, and returns once the network has acknowledged it.

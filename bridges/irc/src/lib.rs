@@ -42,6 +42,7 @@ use monster_bridge_api::{
     Profile, Receipt, RemoteId, RequestError, RoomUse, RunError, Scope,
 };
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What a configuration names this kind of bridge (`kind = "irc"`).
@@ -57,6 +58,8 @@ pub fn factory(scope: Scope, section: serde_json::Value) -> Result<Arc<dyn Bridg
 }
 
 const NOT_RUNNING: &str = "the irc bridge is not running";
+/// How long it may take until a room that is used from now on is heard.
+const HEARD_WITHIN: Duration = Duration::from_secs(4);
 
 impl Irc {
     fn running(&self) -> Option<Arc<Running>> {
@@ -112,7 +115,14 @@ impl Bridge for Irc {
     async fn use_room(&self, room: &RemoteId, usage: Option<RoomUse>) {
         // Before `run`, the host is asked for all rooms when it starts.
         if let Some(running) = self.running() {
+            let wanted = usage.is_some();
             self.0.use_room(&running, room, usage);
+            if wanted
+                && let Some(used) = self.0.rooms.get(room)
+                && let Err(error) = used.entered(HEARD_WITHIN).await
+            {
+                tracing::debug!(instance = %self.0.scope.instance, %room, %error, "a room is not heard yet");
+            }
         }
     }
 
