@@ -335,7 +335,8 @@ impl Lanes {
         if let Some(early) = &mut state.starting {
             early.insert(destination.to_owned());
         }
-        let ids: Vec<i64> = state.by_destination.get(destination).into_iter().flat_map(HashMap::values).copied().collect();
+        let ids: Vec<i64> =
+            state.by_destination.get(destination).into_iter().flat_map(HashMap::values).copied().collect();
         let to_start: Vec<_> = ids.into_iter().filter_map(|id| Self::unpark(&mut state, id)).collect();
         drop(state);
         self.start_all(to_start);

@@ -3,7 +3,7 @@
 //! were cut short; read by `find` and by the next try.
 
 use crate::proto::DeliveryMark;
-use monster_bridge_api::MessageKey;
+use monster_bridge_api::{MessageKey, RemoteId};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -16,10 +16,13 @@ pub(crate) struct Marks {
     state: Mutex<State>,
 }
 
+/// One message at one place: a message of a link goes to several channels under the same key.
+type Sent = (RemoteId, String);
+
 #[derive(Debug, Default)]
 struct State {
-    seen: HashMap<String, Seen>,
-    order: VecDeque<String>,
+    seen: HashMap<Sent, Seen>,
+    order: VecDeque<Sent>,
 }
 
 /// What is there of one message.
@@ -59,14 +62,14 @@ impl Seen {
 
 impl Marks {
     /// A line of ours was seen on the network.
-    pub(crate) fn saw(&self, mark: &DeliveryMark, msgid: Option<&str>) {
-        self.state.lock().entry(&mark.key).add(mark, msgid);
+    pub(crate) fn saw(&self, target: &RemoteId, mark: &DeliveryMark, msgid: Option<&str>) {
+        self.state.lock().entry(target, &mark.key).add(mark, msgid);
     }
 
     /// The first lines of a message of so many lines are certainly there.
-    pub(crate) fn sent(&self, key: &MessageKey, parts: usize, ids: &[Option<String>]) {
+    pub(crate) fn sent(&self, target: &RemoteId, key: &MessageKey, parts: usize, ids: &[Option<String>]) {
         let mut state = self.state.lock();
-        let seen = state.entry(key.as_str());
+        let seen = state.entry(target, key.as_str());
         seen.parts = u32::try_from(parts).unwrap_or(u32::MAX);
         for (part, id) in (0..).zip(ids) {
             let known = seen.lines.entry(part).or_default();
@@ -76,23 +79,24 @@ impl Marks {
         }
     }
 
-    /// What is known of a message.
-    pub(crate) fn get(&self, key: &MessageKey) -> Option<Seen> {
-        self.state.lock().seen.get(key.as_str()).cloned()
+    /// What is known of a message at a place.
+    pub(crate) fn get(&self, target: &RemoteId, key: &MessageKey) -> Option<Seen> {
+        self.state.lock().seen.get(&(target.clone(), key.as_str().to_owned())).cloned()
     }
 }
 
 impl State {
-    fn entry(&mut self, key: &str) -> &mut Seen {
-        if !self.seen.contains_key(key) {
+    fn entry(&mut self, target: &RemoteId, key: &str) -> &mut Seen {
+        let sent = (target.clone(), key.to_owned());
+        if !self.seen.contains_key(&sent) {
             while self.order.len() >= MOST {
                 if let Some(oldest) = self.order.pop_front() {
                     self.seen.remove(&oldest);
                 }
             }
-            self.order.push_back(key.to_owned());
+            self.order.push_back(sent.clone());
         }
-        self.seen.entry(key.to_owned()).or_default()
+        self.seen.entry(sent).or_default()
     }
 }
 
@@ -118,11 +122,19 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let marks = Marks::default();
+        let (marks, room) = (Marks::default(), RemoteId::new("#rust"));
         for n in 0..2 * MOST {
-            marks.saw(&DeliveryMark { key: format!("mg-{n}"), part: 0, parts: 1 }, None);
+            marks.saw(&room, &DeliveryMark { key: format!("mg-{n}"), part: 0, parts: 1 }, None);
         }
         assert!(marks.state.lock().seen.len() <= MOST && marks.state.lock().order.len() <= MOST);
-        assert!(marks.get(&MessageKey::new("mg-0")).is_none());
+        assert!(marks.get(&room, &MessageKey::new("mg-0")).is_none());
+    }
+
+    #[test]
+    fn a_message_in_one_channel_says_nothing_of_the_same_message_in_another() {
+        let (marks, key) = (Marks::default(), MessageKey::new("mg-1"));
+        marks.saw(&RemoteId::new("#one"), &mark(0, 1), Some("a"));
+        assert!(marks.get(&RemoteId::new("#one"), &key).is_some_and(|seen| seen.is_whole()));
+        assert!(marks.get(&RemoteId::new("#two"), &key).is_none());
     }
 }

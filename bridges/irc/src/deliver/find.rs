@@ -42,7 +42,7 @@ pub(crate) async fn find(
     running: &Arc<Running>,
     delivery: &Delivery,
 ) -> Result<Found, DeliveryError> {
-    if let Some(seen) = instance.marks.get(&delivery.key).filter(Seen::is_whole) {
+    if let Some(seen) = instance.marks.get(&delivery.target, &delivery.key).filter(Seen::is_whole) {
         return Ok(Found::Delivered(receipt(&delivery.key, seen.front_ids())));
     }
     // What is withdrawn or taken back twice is so once.
@@ -162,7 +162,7 @@ impl Search<'_> {
         }
         if self.seen.front() > 0 {
             let parts = usize::try_from(self.seen.parts).unwrap_or(usize::MAX);
-            self.instance.marks.sent(self.key, parts, &self.seen.front_ids());
+            self.instance.marks.sent(&delivery.target, self.key, parts, &self.seen.front_ids());
             return Found::Absent;
         }
         // Only the newest line under another name can be this one: the ones before were acknowledged.

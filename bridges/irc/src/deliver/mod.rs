@@ -40,7 +40,7 @@ pub(crate) async fn deliver(
     delivery: &Delivery,
 ) -> Result<Receipt, DeliveryError> {
     instance.bot.need();
-    if let Some(seen) = instance.marks.get(&delivery.key).filter(crate::marks::Seen::is_whole) {
+    if let Some(seen) = instance.marks.get(&delivery.target, &delivery.key).filter(crate::marks::Seen::is_whole) {
         return Ok(receipt(&delivery.key, seen.front_ids()));
     }
     let speaker = instance.speaker(running, delivery).await?;
@@ -92,14 +92,16 @@ async fn say(
                 find::note_relayed(instance, &delivery.target, key, &ids).await;
                 return Ok(receipt(key, ids));
             }
-            Err(error) => return Err(failed(instance, key, &saying, speaker, error)),
+            Err(error) => return Err(failed(instance, delivery, &saying, speaker, error)),
         }
     }
     let mut saying = speaker.as_itself().saying(key, words, style, reply_to);
     let mut ids = Vec::new();
     let parts = speaker.conn.look(|session| session.count_parts(&saying));
-    if let Some(seen) =
-        instance.marks.get(key).filter(|seen| usize::try_from(seen.parts).is_ok_and(|seen| seen == parts))
+    if let Some(seen) = instance
+        .marks
+        .get(&delivery.target, key)
+        .filter(|seen| usize::try_from(seen.parts).is_ok_and(|seen| seen == parts))
     {
         ids = seen.front_ids();
         saying.skip = ids.len();
@@ -107,20 +109,20 @@ async fn say(
     match speaker.conn.say(&saying).await {
         Ok(sent) => {
             ids.extend(sent);
-            instance.marks.sent(key, ids.len(), &ids);
+            instance.marks.sent(&delivery.target, key, ids.len(), &ids);
             if !speaker.target.is_channel() && matches!(speaker.voice, Voice::Relay { .. }) {
                 instance.note_correspondent(&delivery.target, &delivery.author.id).await;
             }
             Ok(receipt(key, ids))
         }
-        Err(error) => Err(failed(instance, key, &saying, speaker, error)),
+        Err(error) => Err(failed(instance, delivery, &saying, speaker, error)),
     }
 }
 
 /// What it means that something was not acknowledged; lines that certainly arrived are remembered.
 fn failed(
     instance: &Instance,
-    key: &MessageKey,
+    delivery: &Delivery,
     saying: &Saying,
     speaker: &Speaker,
     error: SendError,
@@ -130,10 +132,11 @@ fn failed(
             return;
         }
         let parts = speaker.conn.look(|session| session.count_parts(&Saying { skip: 0, ..saying.clone() }));
-        let mut all = instance.marks.get(key).map(|seen| seen.front_ids()).unwrap_or_default();
+        let mut all =
+            instance.marks.get(&delivery.target, &delivery.key).map(|seen| seen.front_ids()).unwrap_or_default();
         all.truncate(saying.skip);
         all.extend_from_slice(ids);
-        instance.marks.sent(key, parts, &all);
+        instance.marks.sent(&delivery.target, &delivery.key, parts, &all);
     };
     match error {
         SendError::Refusal(refusal @ (Refusal::NotConnected | Refusal::Full)) => {

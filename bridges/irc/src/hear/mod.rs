@@ -108,7 +108,7 @@ impl Listener {
         let Some(by) = attribution(&event) else { return self.hear_membership(event).await };
         if self.is_ours(by, reading) {
             if let Some(mark) = &by.mark {
-                self.instance.marks.saw(mark, by.msgid.as_deref());
+                self.instance.marks.saw(&self.target, mark, by.msgid.as_deref());
             }
             return;
         }
