@@ -138,7 +138,8 @@ impl Limiter {
         self.accounts.get(address.to_owned(), |bucket| bucket.owes(self.now()))
     }
 
-    /// Counts one frame, and tells how long to wait before the next one is read.
+    /// Counts one frame, and tells how long to wait before the next one is read. All of an origin of
+    /// whom it is not known who they are count as one account.
     pub(super) fn frame(&self, origin: Option<&Entered>, account: Option<&Bucket>) -> Duration {
         let rate = self.limits.frames.load(Ordering::Relaxed);
         if rate == 0 {
@@ -148,6 +149,7 @@ impl Limiter {
         let now = self.now();
         let many = |number: u32| number.saturating_mul(ACCOUNTS_PER_ORIGIN);
         let of_origin = origin.map_or(0, |entered| entered.origin.frames.take(now, many(rate), many(burst)));
+        let account = account.or_else(|| origin.map(|entered| &entered.origin.strangers));
         let of_account = account.map_or(0, |bucket| bucket.take(now, rate, burst));
         Duration::from_nanos(of_origin.max(of_account))
     }
@@ -184,12 +186,13 @@ struct Origin {
     sockets: AtomicUsize,
     identifications: Arc<Semaphore>,
     frames: Bucket,
+    strangers: Bucket,
     upgrades: Bucket,
 }
 
 impl Origin {
     fn owes(&self, now: u64) -> bool {
-        self.frames.owes(now) || self.upgrades.owes(now)
+        self.frames.owes(now) || self.strangers.owes(now) || self.upgrades.owes(now)
     }
 }
 
@@ -199,6 +202,7 @@ impl Default for Origin {
             sockets: AtomicUsize::new(0),
             identifications: Arc::new(Semaphore::new(IDENTIFICATIONS_PER_ORIGIN)),
             frames: Bucket::default(),
+            strangers: Bucket::default(),
             upgrades: Bucket::default(),
         }
     }
@@ -288,6 +292,14 @@ mod tests {
         let limiter = limiter();
         let (one, two) = (limiter.account("@alice:gw"), limiter.account("@alice:gw"));
         let waited = (0..41).map(|turn| limiter.frame(None, Some(if turn % 2 == 0 { &one } else { &two })));
+        assert_eq!(waited.last(), Some(Duration::from_millis(100)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_of_one_origin_share_the_limit_of_one_account() {
+        let limiter = limiter();
+        let (one, two) = (limiter.enter(ip("192.0.2.1")).unwrap(), limiter.enter(ip("192.0.2.1")).unwrap());
+        let waited = (0..41).map(|turn| limiter.frame(Some(if turn % 2 == 0 { &one } else { &two }), None));
         assert_eq!(waited.last(), Some(Duration::from_millis(100)));
     }
 

@@ -344,11 +344,10 @@ impl Session {
             self.paused = None;
         }
         if self.idle_at().is_some_and(|at| now >= at) {
-            if self.outbox.is_waiting() || !self.exchange.is_answered() {
-                self.active = now;
-            } else {
+            if !self.outbox.is_waiting() && self.exchange.is_answered() {
                 self.outbox.close(CloseCode::Normal, "idle");
             }
+            self.active = now;
         }
         self.check_life(now, socket);
     }
