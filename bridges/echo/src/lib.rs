@@ -2,7 +2,7 @@
 //!
 //! Its network has one inhabitant, `@echo:echo:<gateway>`, who says back whatever is said to it:
 //! messages, and later the edits, recalls, replies and reactions that concern them. [`Echo`] is the
-//! whole bridge, [`config`] its configuration section, [`repeat`] the translation between what is
+//! whole bridge, `config` its configuration section, `repeat` the translation between what is
 //! asked of a network and what is heard from it. The core makes instances through [`factory`];
 //! nothing else calls in here.
 //!
