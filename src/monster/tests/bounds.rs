@@ -44,7 +44,7 @@ async fn a_socket_whose_other_end_has_gone_without_a_word_is_dropped() {
 async fn somebody_who_answers_pings_stays() {
     let gateway = Gateway::with(|options| {
         options.patience.ping_after = Duration::from_millis(20);
-        options.patience.pong_within = Duration::from_millis(500);
+        options.patience.pong_within = Duration::from_secs(5);
     })
     .await;
     let (mut alice, mut bob) = (gateway.home("alice").await, gateway.home("bob").await);
@@ -110,7 +110,7 @@ async fn too_many_frames_are_read_later_and_none_is_lost() {
         fast.any_answer().await;
     }
     assert!(started.elapsed() > Duration::from_millis(400), "{:?}", started.elapsed());
-    assert!(others < Duration::from_millis(300), "another account waited {others:?}");
+    assert!(others < started.elapsed() / 2, "another account waited {others:?} of {:?}", started.elapsed());
 }
 
 #[tokio::test]

@@ -201,7 +201,11 @@ async fn nothing_private_is_dialled_unless_it_is_allowed() {
 
 #[tokio::test]
 async fn after_a_failure_nobody_tries_for_a_while() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::with(|options| {
+        options.allow_private = vec!["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
+        options.dialling.first_pause = Duration::from_secs(6);
+    })
+    .await;
     let port = monster_testkit::free_port();
     let mut alice = gateway.home("alice").await;
     let dora = format!("@dora:localhost:{port}");
