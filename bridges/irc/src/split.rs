@@ -161,7 +161,8 @@ fn sendable(line: &str) -> String {
             out.push_str(SEPARATOR);
         }
         out.push_str(now);
-        (after_colour, gap) = (matches!(code, Some((Code::Colours(..), _))), false);
+        let is_colour = matches!(code, Some((Code::Colours(..), _)));
+        (after_colour, gap) = (is_colour || (after_colour && first == ','), false);
     }
     out
 }
@@ -365,6 +366,7 @@ mod tests {
     fn nothing_that_ends_a_line_or_begins_a_ctcp_stays() {
         assert_eq!(lines("\x01VERSION\x01\r\na\0b\rQUIT", 100), ["VERSION", "abQUIT"]);
         assert_eq!(lines("x\x03\x0004", 100), ["x\x03\x02\x0204"]);
+        assert_eq!(lines("x\x0304,\x009", 100), ["x\x0304,\x02\x029"]);
     }
 
     #[test]

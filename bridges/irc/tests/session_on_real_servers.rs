@@ -105,7 +105,7 @@ impl Client {
     }
 
     async fn join(&mut self, channel: &str) {
-        let request = self.session.join(&target(channel), None, Instant::now()).unwrap();
+        let request = self.session.join(&target(channel), None).unwrap();
         assert_eq!(self.answer(request).await, Ok(Answer::Joined { channel: channel.to_owned() }));
     }
 
@@ -167,14 +167,14 @@ async fn converse(server: SocketAddr) -> (Client, Client) {
     let long = format!("{} {}", "汉字".repeat(125), "x".repeat(600));
     alice.say(&saying("#room", &long)).await.unwrap();
 
-    let request = bob.session.whois(&target("alice"), Instant::now()).unwrap();
+    let request = bob.session.whois(&target("alice")).unwrap();
     match bob.answer(request).await {
         Ok(Answer::Whois(whois)) => assert_eq!((whois.nick.as_str(), whois.realname.as_str()), ("alice", "A Tester")),
         other => panic!("{other:?}"),
     }
-    let request = bob.session.whois(&target("nobody"), Instant::now()).unwrap();
+    let request = bob.session.whois(&target("nobody")).unwrap();
     assert_eq!(bob.answer(request).await, Err(FailureKind::Unknown));
-    let request = bob.session.channel_info(&target("#room"), Instant::now()).unwrap();
+    let request = bob.session.channel_info(&target("#room")).unwrap();
     match bob.answer(request).await {
         Ok(Answer::Channel(info)) => {
             let nicks: Vec<&str> = info.members.iter().map(|(nick, _)| nick.as_str()).collect();
@@ -198,11 +198,11 @@ async fn nicks(server: SocketAddr, alice: &mut Client) {
         .await;
     assert_eq!(nick, "alice_");
     other.join("#room").await;
-    let request = alice.session.change_nick(&target("alice2"), Instant::now()).unwrap();
+    let request = alice.session.change_nick(&target("alice2")).unwrap();
     assert_eq!(alice.answer(request).await, Ok(Answer::Done));
     other.until("the nick", |event| matches!(event, Event::NickChanged { own: true, .. }).then_some(())).await;
     assert_eq!(other.session.nick(), "alice");
-    let request = alice.session.change_nick(&target("alice"), Instant::now()).unwrap();
+    let request = alice.session.change_nick(&target("alice")).unwrap();
     assert_eq!(alice.answer(request).await, Err(FailureKind::NickInUse));
 }
 
@@ -262,7 +262,7 @@ async fn ergo_with_everything() {
     alice.say(&relayed).await.unwrap();
     assert_eq!(bob.hears("through the relay").await.by.source.nick, "carol/gw");
 
-    let request = bob.session.history(&target("#room"), &HistoryRange::Latest(None), 100, Instant::now()).unwrap();
+    let request = bob.session.history(&target("#room"), &HistoryRange::Latest(None), 100).unwrap();
     let Ok(Answer::History(history)) = bob.answer(request).await else { panic!("no history") };
     let said = history.items.iter().filter_map(|item| match item {
         HistoryItem::Said(heard) => Some((heard.text.as_str(), heard.by.mark.is_some())),

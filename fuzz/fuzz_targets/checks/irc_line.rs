@@ -90,7 +90,7 @@ impl Run {
             speak_as: None,
             skip: 0,
         };
-        let (now, session) = (self.now, &mut self.session);
+        let session = &mut self.session;
         let sends = [
             session.say(&saying(&room, "one\ntwo")),
             session.say(&saying(&bob, "hi")),
@@ -98,12 +98,12 @@ impl Run {
             session.redact(&room, "m1", None),
         ];
         let requests = [
-            session.join(&room, None, now),
-            session.whois(&bob, now),
-            session.channel_info(&room, now),
-            session.history(&room, &HistoryRange::Latest(None), 10, now),
-            session.knock(&room, &Trailing::default(), now),
-            session.change_nick(&bob, now),
+            session.join(&room, None),
+            session.whois(&bob),
+            session.channel_info(&room),
+            session.history(&room, &HistoryRange::Latest(None), 10),
+            session.knock(&room, &Trailing::default()),
+            session.change_nick(&bob),
         ];
         self.sends.extend(sends.into_iter().flatten());
         self.requests.extend(requests.into_iter().flatten());

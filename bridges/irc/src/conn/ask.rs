@@ -6,7 +6,6 @@ use crate::proto::session::{
     SendToken, Whois,
 };
 use crate::proto::{Session, Target, Trailing};
-use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Why something was not sent, or nobody knows.
@@ -55,27 +54,27 @@ impl Conn {
         if self.look(|session| session.is_in(channel.as_str())) {
             return Ok(());
         }
-        self.request(|session, now| session.join(channel, key, now)).await.map(drop)
+        self.request(|session| session.join(channel, key)).await.map(drop)
     }
 
     /// Leaves a channel.
     pub(crate) async fn part(&self, channel: &Target, reason: &str) -> Result<(), RequestFailure> {
-        self.request(|session, now| session.part(channel, &Trailing::one_line(reason), now)).await.map(drop)
+        self.request(|session| session.part(channel, &Trailing::one_line(reason))).await.map(drop)
     }
 
     /// Knocks at a channel.
     pub(crate) async fn knock(&self, channel: &Target, words: &str) -> Result<(), RequestFailure> {
-        self.request(|session, now| session.knock(channel, &Trailing::one_line(words), now)).await.map(drop)
+        self.request(|session| session.knock(channel, &Trailing::one_line(words))).await.map(drop)
     }
 
     /// Takes another nick.
     pub(crate) async fn change_nick(&self, nick: &Target) -> Result<(), RequestFailure> {
-        self.request(|session, now| session.change_nick(nick, now)).await.map(drop)
+        self.request(|session| session.change_nick(nick)).await.map(drop)
     }
 
     /// Asks who a nick is.
     pub(crate) async fn whois(&self, nick: &Target) -> Result<Whois, RequestFailure> {
-        match self.request(|session, now| session.whois(nick, now)).await? {
+        match self.request(|session| session.whois(nick)).await? {
             Answer::Whois(whois) => Ok(whois),
             other => Err(unexpected(&other)),
         }
@@ -83,7 +82,7 @@ impl Conn {
 
     /// Asks what can be known about a channel.
     pub(crate) async fn channel_info(&self, channel: &Target) -> Result<ChannelInfo, RequestFailure> {
-        match self.request(|session, now| session.channel_info(channel, now)).await? {
+        match self.request(|session| session.channel_info(channel)).await? {
             Answer::Channel(info) => Ok(info),
             other => Err(unexpected(&other)),
         }
@@ -96,7 +95,7 @@ impl Conn {
         range: &HistoryRange,
         limit: usize,
     ) -> Result<History, RequestFailure> {
-        match self.request(|session, now| session.history(target, range, limit, now)).await? {
+        match self.request(|session| session.history(target, range, limit)).await? {
             Answer::History(history) => Ok(history),
             other => Err(unexpected(&other)),
         }
@@ -123,11 +122,11 @@ impl Conn {
 
     async fn request(
         &self,
-        ask: impl FnOnce(&mut Session, Instant) -> Result<RequestId, Refusal>,
+        ask: impl FnOnce(&mut Session) -> Result<RequestId, Refusal>,
     ) -> Result<Answer, RequestFailure> {
         let waiter = {
             let mut state = self.inner.state.lock();
-            let request = ask(&mut state.session, Instant::now()).map_err(|refusal| refused(&refusal))?;
+            let request = ask(&mut state.session).map_err(|refusal| refused(&refusal))?;
             let (tell, waiter) = oneshot::channel();
             state.requests.insert(request, tell);
             waiter

@@ -40,6 +40,12 @@ impl Tags {
         self.0.get(key).map(String::as_str)
     }
 
+    /// The value of a client-only tag that may come under its draft's name or the ratified one
+    /// (`+draft/reply`, `+reply`), unless it is missing or empty.
+    pub fn client(&self, key: &str) -> Option<&str> {
+        self.filled(key).or_else(|| self.filled(&key.replacen("draft/", "", 1)))
+    }
+
     /// The value of a tag, unless it is missing or empty.
     pub fn filled(&self, key: &str) -> Option<&str> {
         self.get(key).filter(|value| !value.is_empty())

@@ -43,9 +43,9 @@ pub(super) struct Ask {
     /// The channel or nick it is about, folded.
     subject: String,
     label: Option<String>,
-    /// When it was asked for, or once it is written, when that was.
-    since: Instant,
-    /// When it was written, in the order of everything written; 0 before.
+    /// When it was written; before that, the server owes nothing.
+    written: Option<Instant>,
+    /// When that was in the order of everything written; 0 before.
     order: u64,
 }
 
@@ -54,8 +54,8 @@ pub(super) struct Ask {
 pub(super) struct Asks(VecDeque<Ask>);
 
 impl Ask {
-    pub(super) fn new(id: RequestId, kind: AskKind, subject: String, label: Option<String>, now: Instant) -> Self {
-        Self { id, kind, subject, label, since: now, order: 0 }
+    pub(super) fn new(id: RequestId, kind: AskKind, subject: String, label: Option<String>) -> Self {
+        Self { id, kind, subject, label, written: None, order: 0 }
     }
 
     /// The command it was sent as.
@@ -103,7 +103,7 @@ impl Asks {
     pub(super) fn written(&mut self, request: RequestId, order: u64, now: Instant) {
         if let Some(ask) = self.0.iter_mut().find(|ask| ask.id == request) {
             ask.order = order;
-            ask.since = now;
+            ask.written = Some(now);
         }
     }
 
@@ -312,8 +312,13 @@ impl Session {
     /// Gives up what was not answered in time.
     pub(super) fn expire_asks(&mut self, now: Instant) {
         let patience = self.config.timing.request;
-        let late: Vec<RequestId> =
-            self.asks.0.iter().filter(|ask| ask.since + patience <= now).map(|ask| ask.id).collect();
+        let late: Vec<RequestId> = self
+            .asks
+            .0
+            .iter()
+            .filter(|ask| ask.written.is_some_and(|at| at + patience <= now))
+            .map(|ask| ask.id)
+            .collect();
         for id in late {
             let subject = self.asks.0.iter().find(|ask| ask.id == id).map(|ask| ask.subject.clone());
             // In the channel, but the server does not end its list of members.
@@ -330,7 +335,7 @@ impl Session {
     }
 
     pub(super) fn asks_deadline(&self) -> Option<Instant> {
-        self.asks.0.iter().map(|ask| ask.since).min().map(|since| since + self.config.timing.request)
+        self.asks.0.iter().filter_map(|ask| ask.written).min().map(|at| at + self.config.timing.request)
     }
 
     /// The connection is over.

@@ -13,14 +13,14 @@ use crate::proto::{
     param::{BadParam, Middle, Target, Trailing},
     time,
 };
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 /// So many lines of history are asked for at most, also where the server has no limit.
 const MAX_HISTORY: usize = 1_000;
 
 impl Session {
     /// Joins a channel. Answered with [`Answer::Joined`].
-    pub fn join(&mut self, channel: &Target, key: Option<&str>, now: Instant) -> Result<RequestId, Refusal> {
+    pub fn join(&mut self, channel: &Target, key: Option<&str>) -> Result<RequestId, Refusal> {
         self.require_up()?;
         self.require_channel(channel)?;
         let folded = self.isupport.fold(channel.as_str());
@@ -38,32 +38,32 @@ impl Session {
             }
             command = command.arg(key);
         }
-        self.ask(AskKind::Join, channel.as_str(), vec![command], now)
+        self.ask(AskKind::Join, channel.as_str(), vec![command])
     }
 
     /// Leaves a channel. Answered with [`Answer::Done`].
-    pub fn part(&mut self, channel: &Target, reason: &Trailing, now: Instant) -> Result<RequestId, Refusal> {
+    pub fn part(&mut self, channel: &Target, reason: &Trailing) -> Result<RequestId, Refusal> {
         self.require_up()?;
         self.require_channel(channel)?;
-        self.ask(AskKind::Part, channel.as_str(), vec![Command::new("PART").to(channel).text(reason.clone())], now)
+        self.ask(AskKind::Part, channel.as_str(), vec![Command::new("PART").to(channel).text(reason.clone())])
     }
 
     /// Knocks at an invite-only channel. Answered with [`Answer::Done`].
-    pub fn knock(&mut self, channel: &Target, words: &Trailing, now: Instant) -> Result<RequestId, Refusal> {
+    pub fn knock(&mut self, channel: &Target, words: &Trailing) -> Result<RequestId, Refusal> {
         self.require_up()?;
         self.require_channel(channel)?;
-        self.ask(AskKind::Knock, channel.as_str(), vec![Command::new("KNOCK").to(channel).text(words.clone())], now)
+        self.ask(AskKind::Knock, channel.as_str(), vec![Command::new("KNOCK").to(channel).text(words.clone())])
     }
 
     /// Asks who a nick is. Answered with [`Answer::Whois`].
-    pub fn whois(&mut self, nick: &Target, now: Instant) -> Result<RequestId, Refusal> {
+    pub fn whois(&mut self, nick: &Target) -> Result<RequestId, Refusal> {
         self.require_up()?;
         let kind = AskKind::Whois(Box::new(Whois { nick: nick.as_str().to_owned(), ..Whois::default() }));
-        self.ask(kind, nick.as_str(), vec![Command::new("WHOIS").to(nick)], now)
+        self.ask(kind, nick.as_str(), vec![Command::new("WHOIS").to(nick)])
     }
 
     /// Asks what can be known about a channel, in it or not. Answered with [`Answer::Channel`].
-    pub fn channel_info(&mut self, channel: &Target, now: Instant) -> Result<RequestId, Refusal> {
+    pub fn channel_info(&mut self, channel: &Target) -> Result<RequestId, Refusal> {
         self.require_up()?;
         self.require_channel(channel)?;
         let info = ChannelInfo { name: channel.as_str().to_owned(), ..ChannelInfo::default() };
@@ -71,18 +71,12 @@ impl Session {
         let outside = (!self.is_in(channel.as_str())).then_some("LIST");
         let verbs = ["TOPIC", "MODE"].into_iter().chain(outside).chain(["NAMES"]);
         let commands = verbs.map(|verb| Command::new(verb).to(channel)).collect();
-        self.ask(AskKind::Info(Box::new(info)), channel.as_str(), commands, now)
+        self.ask(AskKind::Info(Box::new(info)), channel.as_str(), commands)
     }
 
     /// Asks for a piece of history, at most `limit` lines (and no more than the server gives at
     /// once). Answered with [`Answer::History`].
-    pub fn history(
-        &mut self,
-        target: &Target,
-        range: &HistoryRange,
-        limit: usize,
-        now: Instant,
-    ) -> Result<RequestId, Refusal> {
+    pub fn history(&mut self, target: &Target, range: &HistoryRange, limit: usize) -> Result<RequestId, Refusal> {
         self.require_history()?;
         let any = || Middle::new("*").map_err(|why| Refusal::BadParam { what: "point", why });
         let (verb, points) = match range {
@@ -96,37 +90,31 @@ impl Session {
         let command = Command::new("CHATHISTORY").word(verb).to(target);
         let command = points.into_iter().fold(command, Command::arg);
         let command = command.word(&self.history_limit(limit).to_string());
-        self.ask(AskKind::History, target.as_str(), vec![command], now)
+        self.ask(AskKind::History, target.as_str(), vec![command])
     }
 
     /// Asks which conversations had messages between two points in time. Answered with
     /// [`Answer::Targets`].
-    pub fn history_targets(
-        &mut self,
-        from: SystemTime,
-        to: SystemTime,
-        limit: usize,
-        now: Instant,
-    ) -> Result<RequestId, Refusal> {
+    pub fn history_targets(&mut self, from: SystemTime, to: SystemTime, limit: usize) -> Result<RequestId, Refusal> {
         self.require_history()?;
         let command = Command::new("CHATHISTORY").word("TARGETS").arg(selector(&Point::Time(from))?);
         let command = command.arg(selector(&Point::Time(to))?).word(&self.history_limit(limit).to_string());
-        self.ask(AskKind::Targets, "*", vec![command], now)
+        self.ask(AskKind::Targets, "*", vec![command])
     }
 
     /// Takes another nick, and from now on wants that one. Answered with [`Answer::Done`].
-    pub fn change_nick(&mut self, nick: &Target, now: Instant) -> Result<RequestId, Refusal> {
+    pub fn change_nick(&mut self, nick: &Target) -> Result<RequestId, Refusal> {
         self.require_up()?;
         if nick.is_channel() {
             return Err(Refusal::BadParam { what: "nick", why: BadParam::NotATarget });
         }
-        self.want_nick(nick, now);
+        self.want_nick(nick);
         if self.me.nick == nick.as_str() {
             let request = RequestId(self.next_number());
             self.answer_now(request, Answer::Done);
             return Ok(request);
         }
-        self.ask(AskKind::Nick, nick.as_str(), vec![Command::new("NICK").to(nick)], now)
+        self.ask(AskKind::Nick, nick.as_str(), vec![Command::new("NICK").to(nick)])
     }
 
     /// Marks us as away with these words, or (`None`) as back.
@@ -162,13 +150,7 @@ impl Session {
     }
 
     /// Queues the commands of a request, and an entry that waits for the answer.
-    fn ask(
-        &mut self,
-        kind: AskKind,
-        subject: &str,
-        mut commands: Vec<Command>,
-        now: Instant,
-    ) -> Result<RequestId, Refusal> {
+    fn ask(&mut self, kind: AskKind, subject: &str, mut commands: Vec<Command>) -> Result<RequestId, Refusal> {
         if !self.queue.has_room(Class::Control, 1) || !self.asks.has_room() {
             return Err(Refusal::Full);
         }
@@ -180,7 +162,7 @@ impl Session {
         }
         let piece = self.encode(&commands, Note::Request(request))?;
         self.queue.push(Class::Control, piece);
-        self.asks.add(Ask::new(request, kind, self.isupport.fold(subject), label, now));
+        self.asks.add(Ask::new(request, kind, self.isupport.fold(subject), label));
         Ok(request)
     }
 

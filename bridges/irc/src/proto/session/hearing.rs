@@ -139,10 +139,10 @@ impl Session {
                 Some(HistoryItem::Redacted { by: by(), target: message.param(1).to_owned(), reason })
             }
             "TAGMSG" => {
-                let target = message.tags.filled(tags::REPLY)?.to_owned();
-                let given = message.tags.filled(tags::REACT).map(|emoji| (emoji, false));
+                let target = message.tags.client(tags::REPLY)?.to_owned();
+                let given = message.tags.client(tags::REACT).map(|emoji| (emoji, false));
                 let (emoji, removed) =
-                    given.or_else(|| message.tags.filled(tags::UNREACT).map(|emoji| (emoji, true)))?;
+                    given.or_else(|| message.tags.client(tags::UNREACT).map(|emoji| (emoji, true)))?;
                 Some(HistoryItem::Reacted { by: by(), target, emoji: emoji.to_owned(), removed })
             }
             _ => None,
@@ -157,7 +157,7 @@ impl Session {
             Some((verb, text)) => (Speech::Ctcp { verb: verb.to_ascii_uppercase(), reply: notice }, text),
             None => (plain, message.param(1)),
         };
-        let filled = |key| message.tags.filled(key).map(str::to_owned);
+        let filled = |key| message.tags.client(key).map(str::to_owned);
         Heard {
             by: self.attribution(message, source, history),
             speech,

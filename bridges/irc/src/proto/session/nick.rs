@@ -2,7 +2,7 @@
 
 use super::{Session, queue::Class};
 use crate::proto::{command::Command, param::Target};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// So many nicks are tried before registration is given up.
 const MAX_TRIES: usize = 16;
@@ -98,13 +98,13 @@ impl Session {
     }
 
     /// From now on another nick is wanted.
-    pub(super) fn want_nick(&mut self, nick: &Target, now: Instant) {
+    pub(super) fn want_nick(&mut self, nick: &Target) {
         let watched = self.watched.contains_key(&self.isupport.fold(&self.wanted.nick));
         if self.wanted.next.is_some() && self.isupport.monitor().is_some() && !watched {
             self.control(&Command::new("MONITOR").word("-").word(&self.wanted.nick.clone()));
         }
         self.wanted = Wanted::new(nick.as_str());
-        self.wanted.next = Some(now + self.config.timing.regain.max(Duration::from_secs(1)));
+        self.wanted.next = Some(self.pulse.heard + self.config.timing.regain);
     }
 
     /// We are called something else now.

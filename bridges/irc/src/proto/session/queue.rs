@@ -28,7 +28,7 @@ pub(super) enum Note {
 pub(super) enum Class {
     /// Not paced: registration, `PONG`, `PING`, `QUIT`.
     Urgent,
-    /// Before messages: `JOIN`, `WHOIS`, `NICK`.
+    /// `JOIN`, `WHOIS`, `NICK`; in turn with messages.
     Control,
     /// Messages, in their order.
     Message,
@@ -40,6 +40,8 @@ pub(super) struct Queue {
     urgent: VecDeque<Outgoing>,
     control: VecDeque<Outgoing>,
     messages: VecDeque<Outgoing>,
+    /// Whose turn is next, of the two classes that are paced.
+    messages_next: bool,
 }
 
 /// So many pieces may wait in the classes that others fill.
@@ -76,7 +78,15 @@ impl Queue {
     }
 
     pub(super) fn take(&mut self) -> Option<Outgoing> {
-        self.urgent.pop_front().or_else(|| self.control.pop_front()).or_else(|| self.messages.pop_front())
+        if let Some(piece) = self.urgent.pop_front() {
+            return Some(piece);
+        }
+        // A thousand channels to join do not hold a message up, nor messages a join.
+        let one_is_empty = self.control.is_empty() || self.messages.is_empty();
+        let is_message = if one_is_empty { self.control.is_empty() } else { self.messages_next };
+        let piece = if is_message { self.messages.pop_front() } else { self.control.pop_front() }?;
+        self.messages_next = !is_message;
+        Some(piece)
     }
 
     /// How many pieces wait for the pacing.

@@ -64,7 +64,7 @@ fn reactions_typing_and_redactions_are_heard() {
     let mut rig = Rig::up(MODERN, "");
     rig.hear(
         "@msgid=r1;+draft/reply=m1;+draft/react=👍 :bob!b@h TAGMSG #c
-         @+draft/reply=m1;+draft/unreact=👍 :bob!b@h TAGMSG #c
+         @+reply=m1;+unreact=👍 :bob!b@h TAGMSG #c
          @+typing=active :bob!b@h TAGMSG #c
          @+typing=active :me!b@h TAGMSG #c
          @+unknown=1 :bob!b@h TAGMSG #c
@@ -102,9 +102,8 @@ fn a_message_of_several_lines_is_heard_as_one_and_an_empty_one_not_at_all() {
 #[test]
 fn history_comes_as_one_answer_with_whole_messages() {
     let mut rig = Rig::up(MODERN, "CHATHISTORY=50");
-    let now = rig.now;
     let point = Point::Time(time::parse("2026-11-01T10:00:00.000Z").unwrap());
-    let request = rig.session.history(&channel("#c"), &HistoryRange::After(point), 500, now).unwrap();
+    let request = rig.session.history(&channel("#c"), &HistoryRange::After(point), 500).unwrap();
     let line = rig.sent().remove(0);
     assert!(line.ends_with("CHATHISTORY AFTER #c timestamp=2026-11-01T10:00:00.000Z 50"), "{line}");
     let label = tag(&line, "label").unwrap();
@@ -140,8 +139,7 @@ fn history_comes_as_one_answer_with_whole_messages() {
 #[test]
 fn an_empty_history_is_an_answer_and_an_unasked_one_is_a_replay() {
     let mut rig = Rig::up("message-tags server-time batch draft/chathistory", "");
-    let now = rig.now;
-    let request = rig.session.history(&channel("#C"), &HistoryRange::Latest(None), 10, now).unwrap();
+    let request = rig.session.history(&channel("#C"), &HistoryRange::Latest(None), 10).unwrap();
     assert_eq!(rig.sent(), ["CHATHISTORY LATEST #C * 10"]);
     rig.hear(":s BATCH +h chathistory #c\n:s BATCH -h");
     assert!(matches!(rig.event(), Event::Answered { request: answered, .. } if answered == request));
@@ -152,9 +150,8 @@ fn an_empty_history_is_an_answer_and_an_unasked_one_is_a_replay() {
 #[test]
 fn the_targets_of_a_history_are_listed() {
     let mut rig = Rig::up(MODERN, "");
-    let now = rig.now;
     let (from, to) = (time::parse("2026-11-01T10:00:00Z").unwrap(), time::parse("2026-11-02T10:00:00Z").unwrap());
-    rig.session.history_targets(from, to, 10, now).unwrap();
+    rig.session.history_targets(from, to, 10).unwrap();
     let label = tag(&rig.sent()[0], "label").unwrap();
     rig.hear(&format!(
         "@label={label} :s BATCH +t draft/chathistory-targets
@@ -169,15 +166,14 @@ fn the_targets_of_a_history_are_listed() {
 #[test]
 fn a_refused_history_fails() {
     let mut rig = Rig::up(MODERN, "");
-    let now = rig.now;
-    rig.session.history(&nick("bob"), &HistoryRange::Before(Point::Msgid("m".into())), 10, now).unwrap();
+    rig.session.history(&nick("bob"), &HistoryRange::Before(Point::Msgid("m".into())), 10).unwrap();
     let label = tag(&rig.sent()[0], "label").unwrap();
     rig.hear(&format!("@label={label} :s FAIL CHATHISTORY INVALID_TARGET BEFORE bob :Messages could not be retrieved"));
     assert!(
         matches!(rig.event(), Event::RequestFailed { failure, .. } if failure.why == "Messages could not be retrieved")
     );
     let range = HistoryRange::Before(Point::Msgid("m\r\nQUIT".into()));
-    assert!(matches!(rig.session.history(&nick("bob"), &range, 10, now), Err(Refusal::BadParam { .. })));
+    assert!(matches!(rig.session.history(&nick("bob"), &range, 10), Err(Refusal::BadParam { .. })));
 }
 
 #[test]

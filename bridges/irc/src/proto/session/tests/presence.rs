@@ -143,8 +143,7 @@ fn a_lean_session_keeps_no_members_where_monitor_can_tell() {
     assert!(matches!(rig.event(), Event::Quit { .. }));
     let mut rig = Rig::new(SessionConfig { lean: true, ..config() });
     rig.register("draft/no-implicit-names", "MONITOR=9");
-    let now = rig.now;
-    rig.session.join(&channel("#c"), None, now).unwrap();
+    rig.session.join(&channel("#c"), None).unwrap();
     rig.sent();
     rig.events();
     rig.hear(":me!u@h JOIN #c");

@@ -159,8 +159,7 @@ fn without_either_an_error_before_the_pong_is_the_refusal() {
 #[test]
 fn an_error_that_fits_a_question_and_a_message_goes_to_the_older_one() {
     let mut rig = Rig::up("", "");
-    let now = rig.now;
-    let asked = rig.session.whois(&nick("bob"), now).unwrap();
+    let asked = rig.session.whois(&nick("bob")).unwrap();
     rig.sent();
     let said = rig.session.say(&saying(nick("bob"), "hi")).unwrap();
     rig.sent();
