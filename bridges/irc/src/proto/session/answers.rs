@@ -152,7 +152,7 @@ impl Session {
             710 | 711 => {
                 self.finish(&self.isupport.fold(message.param(1)), |kind| matches!(kind, AskKind::Knock), Answer::Done);
             }
-            2..=4 | 250..=255 | 265 | 266 | 372 | 375 => {}
+            2..=4 | 250..=255 | 265 | 266 | 321 | 323 | 329 | 372 | 375 => {}
             _ if label.is_none() => self.emit(Event::ServerSaid(words::clean(message.last()))),
             _ => {}
         }
@@ -208,7 +208,11 @@ impl Session {
         channel.names_open = false;
         let channel = channel.name.clone();
         self.emit(Event::MembersKnown { channel: channel.clone() });
-        self.finish(folded, |kind| matches!(kind, AskKind::Join), Answer::Joined { channel });
+        // A server says nothing to somebody who joins where they are: one answer is for all who asked.
+        while self.is_joining(folded) {
+            let channel = channel.clone();
+            self.finish(folded, |kind| matches!(kind, AskKind::Join), Answer::Joined { channel });
+        }
     }
 
     /// Answers the oldest request of a kind about a subject.

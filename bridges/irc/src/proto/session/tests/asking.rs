@@ -34,6 +34,16 @@ fn a_join_is_answered_when_the_members_are_known() {
 }
 
 #[test]
+fn everybody_who_asks_to_join_a_channel_is_answered() {
+    let mut rig = Rig::up("", "");
+    rig.session.join(&channel("#c"), None).unwrap();
+    rig.session.join(&channel("#C"), None).unwrap();
+    rig.sent();
+    rig.hear(":me!u@h JOIN #c\n:s 366 me #c :End");
+    assert_eq!(rig.events().into_iter().filter(|event| matches!(event, Event::Answered { .. })).count(), 2);
+}
+
+#[test]
 fn why_a_channel_cannot_be_joined_is_told() {
     for (numeric, kind) in [
         (403, FailureKind::Unknown),
