@@ -11,20 +11,39 @@ use monster_bridge_api::{
     Admission, Author, Event, EventKind, PersonaId, Posting, RemoteId, RemoteUser, RequestError, Venue,
 };
 use parking_lot::Mutex;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long a request waits for the bot to be connected or in a channel.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Pause before a puppet comes back after a kick.
+/// Pauses before a puppet comes back after a kick, and then after each further one.
 const AFTER_KICK: Duration = Duration::from_secs(5);
+const AFTER_KICKS: Duration = Duration::from_mins(10);
+/// A kick is forgotten after so long.
+const KICK_FORGOTTEN: Duration = Duration::from_mins(30);
 /// Requests that may wait for an invitation.
 const MOST_ASKED: usize = 10_000;
 
 /// Who has asked to get into which channel and waits for an invitation.
 #[derive(Debug, Default)]
 pub(crate) struct Asked(Mutex<HashSet<(PersonaId, RemoteId)>>);
+
+/// Which puppets were removed from which channels lately, how often, and when.
+#[derive(Debug, Default)]
+pub(crate) struct Kicks(Mutex<HashMap<(PersonaId, RemoteId), (u32, Instant)>>);
+
+impl Kicks {
+    /// Notes a kick; the pause to make before coming back.
+    fn pause_after(&self, persona: &PersonaId, room: &RemoteId, now: Instant) -> Duration {
+        let mut kicks = self.0.lock();
+        kicks.retain(|_, (_, at)| now.duration_since(*at) < KICK_FORGOTTEN);
+        let (count, at) = kicks.entry((persona.clone(), room.clone())).or_insert((0, now));
+        let pause = AFTER_KICK.saturating_mul(1 << (*count).min(10)).min(AFTER_KICKS);
+        (*count, *at) = (*count + 1, now);
+        pause
+    }
+}
 
 impl Asked {
     /// Takes over what was kept (`asked/<persona>␟<room>`).
@@ -232,11 +251,12 @@ impl Instance {
         let Ok(room) = self.names.id_of(channel) else { return };
         let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
         let words = format!("{by} removed you from {room}{reason}");
+        let pause = self.kicks.pause_after(persona, &room, Instant::now());
         let (instance, conn, persona) = (Arc::clone(self), Arc::clone(conn), persona.clone());
         let task = Arc::clone(running);
         running.spawn("kick", async move {
             tell(&task, &persona, &room, EventKind::Notice(words)).await;
-            tokio::time::sleep(AFTER_KICK).await;
+            tokio::time::sleep(pause).await;
             let wanted = instance.people.get(&persona).is_some_and(|person| person.rooms.contains(&room));
             if !wanted || !conn.is_up() {
                 return;
@@ -262,4 +282,20 @@ async fn tell(running: &Running, persona: &PersonaId, room: &RemoteId, kind: Eve
     };
     // Refused if nobody is concerned; there is nobody else to be told.
     drop(running.accept(event).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_removed_again_and_again_comes_back_more_and_more_slowly() {
+        let (kicks, start) = (Kicks::default(), Instant::now());
+        let (alice, room) = (PersonaId::new("@alice:gw"), RemoteId::new("#a"));
+        let pauses: Vec<_> = (0..20).map(|_| kicks.pause_after(&alice, &room, start)).collect();
+        assert_eq!(pauses[..3], [AFTER_KICK, AFTER_KICK * 2, AFTER_KICK * 4]);
+        assert_eq!(pauses[19], AFTER_KICKS);
+        assert_eq!(kicks.pause_after(&alice, &room, start + KICK_FORGOTTEN), AFTER_KICK);
+        assert_eq!(kicks.pause_after(&PersonaId::new("@bob:gw"), &room, start), AFTER_KICK);
+    }
 }

@@ -3,12 +3,13 @@
 //! Everything that answers a call of the core gets the [`Instance`]; everything that happens by
 //! itself is a task of [`Running`], which ends with `run`.
 
-use crate::admission::Asked;
+use crate::admission::{Asked, Kicks};
 use crate::bot::Bot;
 use crate::chat::Correspondents;
 use crate::config::Config;
 use crate::conversations::Conversations;
 use crate::ctcp::Answered;
+use crate::deliver::Flights;
 use crate::marks::Marks;
 use crate::names::Names;
 use crate::net::{Dialer, Ident};
@@ -41,10 +42,12 @@ pub(crate) struct Instance {
     pub(crate) puppets: Puppets,
     pub(crate) conversations: Conversations,
     pub(crate) marks: Marks,
+    pub(crate) flights: Flights,
     pub(crate) profiles: Profiles,
     pub(crate) ctcp: Answered,
     pub(crate) correspondents: Correspondents,
     pub(crate) asked: Asked,
+    pub(crate) kicks: Kicks,
     running: RwLock<Option<Arc<Running>>>,
 }
 
@@ -74,10 +77,12 @@ impl Instance {
             puppets: Puppets::default(),
             conversations: Conversations::default(),
             marks: Marks::default(),
+            flights: Flights::default(),
             profiles: Profiles::default(),
             ctcp: Answered::default(),
             correspondents: Correspondents::default(),
             asked: Asked::default(),
+            kicks: Kicks::default(),
             running: RwLock::new(None),
             scope,
             config,

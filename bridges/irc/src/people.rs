@@ -79,6 +79,17 @@ impl People {
         self.state.lock().known.values().filter(|person| person.used >= then).cloned().collect()
     }
 
+    /// Whose puppets belong in a room.
+    pub(crate) fn in_room(&self, room: &RemoteId) -> Vec<PersonaId> {
+        let state = self.state.lock();
+        state
+            .known
+            .values()
+            .filter(|person| person.rooms.contains(room))
+            .map(|person| person.author.id.clone())
+            .collect()
+    }
+
     /// What is known of somebody.
     pub(crate) fn get(&self, persona: &PersonaId) -> Option<Person> {
         self.state.lock().known.get(persona).cloned()

@@ -34,6 +34,8 @@ const EVENTS: usize = 512;
 #[derive(Default)]
 pub(crate) struct Puppets {
     table: Mutex<HashMap<PersonaId, Arc<Puppet>>>,
+    /// Whose puppet has which nick (folded).
+    nicks: Mutex<HashMap<RemoteId, PersonaId>>,
     ears: OnceLock<Mutex<Option<Ears>>>,
 }
 
@@ -82,10 +84,7 @@ impl Puppets {
 
     /// Whose puppet has the nick now.
     pub(crate) fn owner_of(&self, nick: &RemoteId) -> Option<PersonaId> {
-        let table = self.table.lock();
-        let has_nick =
-            |puppet: &Puppet| puppet.conn().is_some_and(|conn| conn.isupport().fold(&conn.nick()) == nick.as_str());
-        table.iter().find(|(_, puppet)| has_nick(puppet)).map(|(persona, _)| persona.clone())
+        self.nicks.lock().get(nick).cloned()
     }
 
     /// The connection of somebody's puppet, if it stands.
@@ -106,6 +105,16 @@ impl Puppets {
     /// Forgets all, at the end of a run.
     pub(crate) fn clear(&self) {
         self.table.lock().clear();
+        self.nicks.lock().clear();
+    }
+
+    /// The puppet of this persona has this nick now, and no other.
+    fn note_nick(&self, persona: &PersonaId, nick: Option<RemoteId>) {
+        let mut nicks = self.nicks.lock();
+        nicks.retain(|_, owner| owner != persona);
+        if let Some(nick) = nick {
+            nicks.insert(nick, persona.clone());
+        }
     }
 
     /// A place for one more; the longest unused one gives way, if it was not used just now.
@@ -149,8 +158,12 @@ impl Instance {
         running: &Arc<Running>,
         author: &Author,
     ) -> Result<Arc<Conn>, NoPuppet> {
+        let named = self.people.get(&author.id).map(|person| person.author.name);
         self.person(author).await;
         self.note_use(&author.id).await;
+        if named.is_some_and(|named| named != author.name) {
+            self.rename_puppet(author);
+        }
         // One that is just leaving is followed by another one.
         match self.puppet_once(running, author).await {
             Err(NoPuppet::Leaving) => self.puppet_once(running, author).await,
@@ -191,6 +204,33 @@ impl Instance {
         tokio::time::timeout(PATIENCE, settled)
             .await
             .unwrap_or_else(|_| Err(NoPuppet::Failed("the server took too long".to_owned())))
+    }
+
+    /// Somebody is called something else now: so is their puppet, unless they chose its nick.
+    fn rename_puppet(&self, author: &Author) {
+        let (Some(conn), Some(person)) = (self.puppets.conn_of(&author.id), self.people.get(&author.id)) else {
+            return;
+        };
+        let longest = conn.look(|session| session.isupport().nick_len());
+        let nick = RemoteId::new(person.wanted_nick(&self.config.puppets.nick_template, longest));
+        let Ok(target) = self.names.target(&nick) else { return };
+        if let Err(error) = conn.act(|session| session.change_nick(&target, std::time::Instant::now())) {
+            tracing::debug!(instance = %self.scope.instance, %error, "a puppet could not be renamed");
+        }
+    }
+
+    /// Takes the puppets out of a room that is no longer used.
+    pub(crate) async fn puppets_leave(&self, room: &RemoteId) {
+        let Ok(target) = self.names.target(room) else { return };
+        for persona in self.people.in_room(room) {
+            self.update_person(&persona, |person| person.rooms.remove(room)).await;
+            let Some(conn) = self.puppets.conn_of(&persona) else { continue };
+            if conn.look(|session| session.is_in(target.as_str()))
+                && let Err(error) = conn.part(&target, "").await
+            {
+                tracing::debug!(%room, %error, "a puppet could not leave a channel");
+            }
+        }
     }
 
     /// Sees to it that somebody's puppet is there or on its way.
@@ -329,7 +369,9 @@ impl Life {
         let instance = Arc::clone(&self.instance);
         instance.network.pacer.welcomed();
         conn.look(|session| instance.names.learn(session));
-        let own = instance.network.enter(instance.names.fold(&conn.nick()).into_string());
+        let nick = instance.names.fold(&conn.nick());
+        let own = instance.network.enter(nick.as_str().to_owned());
+        instance.puppets.note_nick(&self.persona, Some(nick));
         self.come_back(&conn).await;
         if matches!(&*self.puppet.status.borrow(), Status::Gone) {
             conn.say_goodbye("others need the connection");
@@ -341,7 +383,11 @@ impl Life {
         loop {
             tokio::select! {
                 event = told.recv() => match event {
-                    Some(Event::NickChanged { to, own: true, .. }) => own.rename(instance.names.fold(&to).into_string()),
+                    Some(Event::NickChanged { to, own: true, .. }) => {
+                        let nick = instance.names.fold(&to);
+                        own.rename(nick.as_str().to_owned());
+                        instance.puppets.note_nick(&self.persona, Some(nick));
+                    }
                     Some(event) => self.hear(&conn, event).await,
                     None => break,
                 },
@@ -352,6 +398,7 @@ impl Life {
                 }
             }
         }
+        instance.puppets.note_nick(&self.persona, None);
         conn.ended().await
     }
 

@@ -14,7 +14,7 @@ pub(crate) use ask::SendError;
 use crate::config::Flood;
 use crate::net::{Caller, DialError, Dialer, Ident};
 use crate::proto::session::{Answer, CloseReason, RequestFailure, RequestId, SendFailure, SendToken};
-use crate::proto::{Event, Isupport, Session, SessionConfig, Trailing};
+use crate::proto::{Event, Session, SessionConfig, Trailing};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -122,11 +122,6 @@ impl Conn {
     /// Reads something of the session.
     pub(crate) fn look<T>(&self, read: impl FnOnce(&Session) -> T) -> T {
         read(&self.inner.state.lock().session)
-    }
-
-    /// What the server says about itself.
-    pub(crate) fn isupport(&self) -> Isupport {
-        self.look(|session| session.isupport().clone())
     }
 
     /// True while it stands.

@@ -42,6 +42,11 @@ pub(crate) async fn find(
     running: &Arc<Running>,
     delivery: &Delivery,
 ) -> Result<Found, DeliveryError> {
+    if let Some(flight) = instance.flights.get(&(delivery.key.clone(), delivery.target.clone()))
+        && let Ok(receipt) = super::flight::outcome(flight).await
+    {
+        return Ok(Found::Delivered(receipt));
+    }
     if let Some(seen) = instance.marks.get(&delivery.target, &delivery.key).filter(Seen::is_whole) {
         return Ok(Found::Delivered(receipt(&delivery.key, seen.front_ids())));
     }

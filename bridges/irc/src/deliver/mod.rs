@@ -2,10 +2,12 @@
 //! for its author, acknowledged by the server, and with what went wrong sorted by what it means.
 
 mod find;
+mod flight;
 mod speaker;
 mod wording;
 
 pub(crate) use find::find;
+pub(crate) use flight::Flights;
 
 use crate::conn::SendError;
 use crate::instance::{Instance, Running};
@@ -33,13 +35,29 @@ pub(crate) fn capabilities(instance: &Instance) -> Capabilities {
     }
 }
 
-/// Does what the delivery says.
+/// Does what the delivery says. Dropping the future gives up the wait and not the work.
 pub(crate) async fn deliver(
     instance: &Arc<Instance>,
     running: &Arc<Running>,
     delivery: &Delivery,
 ) -> Result<Receipt, DeliveryError> {
     instance.bot.need();
+    let which = (delivery.key.clone(), delivery.target.clone());
+    let tell = match instance.flights.join(&which) {
+        Ok(flight) => return flight::outcome(flight).await,
+        Err(tell) => tell,
+    };
+    let flight = tell.subscribe();
+    let (instance, delivery, task) = (Arc::clone(instance), delivery.clone(), Arc::clone(running));
+    running.spawn("delivery", async move {
+        let landing = instance.flights.landing(&which, tell);
+        let outcome = fly(&instance, &task, &delivery).await;
+        landing.land(outcome);
+    });
+    flight::outcome(flight).await
+}
+
+async fn fly(instance: &Arc<Instance>, running: &Arc<Running>, delivery: &Delivery) -> Result<Receipt, DeliveryError> {
     if let Some(seen) = instance.marks.get(&delivery.target, &delivery.key).filter(crate::marks::Seen::is_whole) {
         return Ok(receipt(&delivery.key, seen.front_ids()));
     }

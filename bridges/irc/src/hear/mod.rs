@@ -12,7 +12,7 @@ pub(crate) use translate::{author_of, is_service};
 use crate::conn::Conn;
 use crate::instance::{Instance, Running};
 use crate::proto::Event;
-use crate::proto::session::{Attribution, HistoryItem, HistoryRange, Place, Point};
+use crate::proto::session::{Attribution, Heard, HistoryItem, HistoryRange, Place, Point};
 use cursor::Cursor;
 use monster_bridge_api::{PersonaId, RemoteId, Venue};
 use std::sync::Arc;
@@ -106,7 +106,8 @@ impl Listener {
 
     async fn hear_one(&mut self, conn: &Conn, event: Event, reading: Reading) {
         let Some(by) = attribution(&event) else { return self.hear_membership(event).await };
-        if self.is_ours(by, reading) {
+        let spoken_for = matches!(&event, Event::Said(heard) if self.is_by_our_bot(heard));
+        if spoken_for || self.is_ours(by, reading) {
             if let Some(mark) = &by.mark {
                 self.instance.marks.saw(&self.target, mark, by.msgid.as_deref());
             }
@@ -175,6 +176,12 @@ impl Listener {
             }
             point = next;
         }
+    }
+
+    /// Whether one of our own connections said it under the name of somebody else.
+    fn is_by_our_bot(&self, heard: &Heard) -> bool {
+        let relayer = heard.relayed_by.as_deref().map(|nick| self.instance.names.fold(nick));
+        relayer.is_some_and(|relayer| self.instance.network.is_own(relayer.as_str()))
     }
 
     /// Whether one of our own connections said it.

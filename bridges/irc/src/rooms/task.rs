@@ -170,6 +170,7 @@ impl Task {
 
     async fn leave(&self, conn: Option<Arc<Conn>>) {
         self.room.status.send_replace(Status::Out);
+        self.instance.puppets_leave(&self.room.id).await;
         let (Some(conn), Ok(target)) = (conn, self.instance.names.target(&self.room.id)) else { return };
         if conn.look(|session| session.is_in(target.as_str()))
             && let Err(error) = conn.part(&target, "").await

@@ -242,3 +242,58 @@ async fn a_profile_tells_about_people_and_channels() {
     assert!(matches!(nobody, Err(monster_bridge_api::RequestError::Unknown(_))), "{nobody:?}");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn one_message_goes_to_two_channels_and_to_each_once() {
+    let ergo = Ergo::start().await;
+    let mut bob = IrcClient::connect(ergo.address, "bob", IrcClient::ALL_CAPS).await;
+    bob.join("#one").await;
+    bob.join("#two").await;
+    let gateway = Running::start(section(ergo.address), &["#one", "#two"]).await;
+    let first = message(&author("alice"), "#one", "to all");
+    let second = monster_bridge_api::Delivery { target: RemoteId::new("#two"), ..first.clone() };
+    let receipt = gateway.bridge.deliver(&first).await.unwrap();
+    bob.hears("alice", "#one", "to all").await;
+    gateway.bridge.deliver(&second).await.unwrap();
+    bob.hears("alice", "#two", "to all").await;
+    assert_eq!(gateway.bridge.deliver(&first).await.unwrap(), receipt, "done once is done");
+    assert!(bob.drain().await.iter().all(|line| line.command != "PRIVMSG"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_does_not_give_up_the_message() {
+    let ergo = Ergo::start().await;
+    let mut bob = IrcClient::connect(ergo.address, "bob", IrcClient::ALL_CAPS).await;
+    bob.join("#slow").await;
+    let slow = json!({"flood": {"burst": 1, "per_second": 4.0}});
+    let gateway = Running::start(section_with(ergo.address, &slow), &["#slow"]).await;
+    let delivery = message(&author("alice"), "#slow", "patience");
+    let begun = tokio::time::timeout(std::time::Duration::from_millis(1), gateway.bridge.deliver(&delivery)).await;
+    assert!(begun.is_err(), "a connection takes longer than that");
+    let (again, found) = tokio::join!(gateway.bridge.deliver(&delivery), gateway.bridge.find(&delivery));
+    assert_eq!(found, Ok(monster_bridge_api::Found::Delivered(again.unwrap())));
+    bob.hears("alice", "#slow", "patience").await;
+    assert!(bob.drain().await.iter().all(|line| line.command != "PRIVMSG"), "it came once");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn puppets_leave_a_channel_that_is_no_longer_used_and_take_new_names() {
+    let ergo = Ergo::start().await;
+    let mut bob = IrcClient::connect(ergo.address, "bob", IrcClient::ALL_CAPS).await;
+    bob.join("#gone").await;
+    bob.join("#stays").await;
+    let gateway = Running::start(section(ergo.address), &["#gone", "#stays"]).await;
+    let mut alice = author("alice");
+    gateway.says(&alice, "#gone", "hello").await;
+    gateway.says(&alice, "#stays", "hello").await;
+    alice.name = "alicia".to_owned();
+    gateway.says(&alice, "#stays", "new name").await;
+    bob.expect("the new nick", |line| line.command == "NICK" && line.text() == "alicia").await;
+    gateway.bridge.use_room(&RemoteId::new("#gone"), None).await;
+    bob.expect("alicia leaving", |line| line.command == "PART" && line.source == "alicia").await;
+    gateway.says(&alice, "#stays", "still here").await;
+    bob.hears("alicia", "#stays", "still here").await;
+    gateway.stop().await;
+}
