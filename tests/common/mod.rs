@@ -9,7 +9,7 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
 pub fn irc_section(instance: &str, ergo: &Ergo, extra: &str) -> String {
     format!(
         "[bridges.{instance}]\nkind = \"irc\"\nserver = \"{}\"\ntls = false\nnick = \"{instance}-bot\"\n\
-         flood = {{ burst = 10000, per_second = 10000.0 }}\nreconnect = {{ min_ms = 50, max_ms = 500 }}\n{extra}\n\n",
+         flood = {{ burst = 10000, per_second = 10000.0 }}\nreconnect = {{ min_ms = 50, max_ms = 500 }}\nconnects_per_minute = 6000\n{extra}\n\n",
         ergo.address
     )
 }

@@ -214,7 +214,7 @@ impl Instance {
         let longest = conn.look(|session| session.isupport().nick_len());
         let nick = RemoteId::new(person.wanted_nick(&self.config.puppets.nick_template, longest));
         let Ok(target) = self.names.target(&nick) else { return };
-        if let Err(error) = conn.act(|session| session.change_nick(&target, std::time::Instant::now())) {
+        if let Err(error) = conn.act(|session| session.change_nick(&target)) {
             tracing::debug!(instance = %self.scope.instance, %error, "a puppet could not be renamed");
         }
     }

@@ -127,7 +127,12 @@ impl Room {
     /// Waits until the bot is in, for a while.
     pub(crate) async fn entered(&self, patience: Duration) -> Result<Arc<Conn>, DeliveryError> {
         let mut status = self.status.subscribe();
-        let settled = status.wait_for(|status| !matches!(status, Status::Out));
+        // A connection that has just ended is not yet known to be gone everywhere.
+        let settled = status.wait_for(|status| match status {
+            Status::Out => false,
+            Status::In(conn) => conn.is_up(),
+            Status::Shut { .. } => true,
+        });
         match tokio::time::timeout(patience, settled).await {
             Ok(Ok(status)) => match &*status {
                 Status::In(conn) => Ok(Arc::clone(conn)),

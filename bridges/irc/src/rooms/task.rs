@@ -47,7 +47,8 @@ pub(super) async fn run(
         told: None,
     };
     loop {
-        let conn = bot.borrow_and_update().clone();
+        // Not marked as seen: that a change was missed while something was heard must still be noticed.
+        let conn = bot.borrow().clone();
         tokio::select! {
             biased;
             () = room.end.cancelled() => return task.leave(conn).await,
