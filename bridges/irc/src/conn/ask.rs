@@ -149,6 +149,8 @@ fn refused(refusal: &Refusal) -> RequestFailure {
 }
 
 fn unexpected(answer: &Answer) -> RequestFailure {
-    tracing::warn!(?answer, "a request was answered with something else");
+    // What it says may be what people said.
+    tracing::warn!("a request was answered with something else");
+    tracing::trace!(?answer, "the unexpected answer");
     RequestFailure { kind: FailureKind::Refused, why: "the IRC server's answer was not understood".to_owned() }
 }

@@ -8,6 +8,7 @@
 mod owner;
 
 use crate::conn::Conn;
+use crate::hear::private_key;
 use crate::instance::Instance;
 use crate::proto::session::{FailureKind, RequestFailure, Whois};
 use crate::proto::{Event, Source, Target};
@@ -125,6 +126,7 @@ impl Instance {
         let closed = self.conversations.table.lock().remove(&(persona.clone(), peer.clone()));
         if let Some(closed) = closed {
             self.save(&closed.key(), None).await;
+            self.save(&private_key(persona, peer), None).await;
         }
     }
 

@@ -105,7 +105,10 @@ impl Instance {
         let (conn, voice) = match posting {
             Posting::Puppets => match self.puppet(running, &delivery.author).await {
                 Ok(conn) => (conn, Voice::Own),
-                Err(NoPuppet::Full) => (self.listening_bot().await?, self.voice(&delivery.author).await),
+                // Better through the bot than not for days.
+                Err(error) if error == NoPuppet::Full || self.bot.conn().is_some() => {
+                    (self.listening_bot().await?, self.voice(&delivery.author).await)
+                }
                 Err(error) => return Err(DeliveryError::transient(error.to_string())),
             },
             Posting::Relay => (self.listening_bot().await?, self.voice(&delivery.author).await),

@@ -42,12 +42,7 @@ impl Cursor {
 }
 
 /// The key of what a nick has said to a persona.
-pub(super) fn private_key(persona: &PersonaId, peer: &RemoteId) -> String {
-    format!("{}{peer}", private_prefix(persona))
-}
-
-/// What the keys of a persona's private cursors begin with. (No address and no nick holds a control
-/// character.)
-pub(super) fn private_prefix(persona: &PersonaId) -> String {
-    format!("cursor-private/{persona}\u{1f}")
+pub(crate) fn private_key(persona: &PersonaId, peer: &RemoteId) -> String {
+    // No address and no nick holds a control character.
+    format!("cursor-private/{persona}\u{1f}{peer}")
 }

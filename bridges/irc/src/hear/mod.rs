@@ -6,6 +6,7 @@ mod mask;
 mod private;
 mod translate;
 
+pub(crate) use cursor::private_key;
 pub(crate) use private::{Ears, PrivateItem};
 pub(crate) use translate::{author_of, is_service};
 
@@ -59,7 +60,7 @@ impl Listener {
         peer: &RemoteId,
     ) -> Self {
         let venue = Venue::Private(persona.clone());
-        Self::new(instance, running, venue, peer.clone(), cursor::private_key(persona, peer)).await
+        Self::new(instance, running, venue, peer.clone(), private_key(persona, peer)).await
     }
 
     async fn new(
@@ -147,6 +148,12 @@ impl Listener {
         };
         let from = cursor.time() - OVERLAP;
         self.read_from(conn, Point::Time(from)).await;
+    }
+
+    /// The venue is of no interest any more: whoever comes back to it later begins anew.
+    pub(crate) async fn forget(&mut self) {
+        self.cursor = None;
+        self.instance.save(&self.cursor_key, None).await;
     }
 
     async fn read_from(&mut self, conn: &Conn, mut point: Point) {

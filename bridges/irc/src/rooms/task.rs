@@ -11,10 +11,12 @@ use crate::proto::session::{FailureKind, RequestFailure};
 use monster_bridge_api::{EventKind, RemoteUser, Venue};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+/// After so long in a room, a kick is the first one again.
+const SETTLED: Duration = Duration::from_mins(10);
 /// Pauses between attempts to get into a room that does not let the bot in.
 const REJOIN: Reconnect = Reconnect { min_ms: 2_000, max_ms: 600_000 };
 
@@ -25,6 +27,8 @@ struct Task {
     listener: Listener,
     backoff: Backoff,
     next_try: Option<Instant>,
+    /// When the bot last got in.
+    entered: Option<Instant>,
     /// What the room was last told about the bot's absence.
     told: Option<String>,
 }
@@ -44,6 +48,7 @@ pub(super) async fn run(
         listener,
         backoff: Backoff::new(REJOIN),
         next_try: Some(Instant::now()),
+        entered: None,
         told: None,
     };
     loop {
@@ -98,6 +103,7 @@ impl Task {
         match self.join(&conn).await {
             Ok(()) => {
                 self.told = None;
+                self.entered = Some(Instant::now());
                 self.room.missed.store(false, Ordering::Relaxed);
                 self.room.status.send_replace(Status::In(Arc::clone(&conn)));
                 self.listener.catch_up(&conn).await;
@@ -131,8 +137,13 @@ impl Task {
         let Event::Left { by, reason, .. } = &item.event else {
             return self.listener.hear(&item.conn, item.event, Reading::Live).await;
         };
-        let pause = self.backoff.pause();
-        self.next_try = Some(Instant::now() + pause);
+        if !matches!(&*self.room.status.borrow(), Status::In(conn) if conn.id() == item.conn.id()) {
+            return;
+        }
+        if self.entered.is_some_and(|entered| entered.elapsed() >= SETTLED) {
+            self.backoff.reset();
+        }
+        self.next_try = Some(Instant::now() + self.backoff.pause());
         self.room.status.send_replace(Status::Out);
         if let Some(by) = by {
             let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -169,8 +180,9 @@ impl Task {
         drop(self.running.accept(event).await);
     }
 
-    async fn leave(&self, conn: Option<Arc<Conn>>) {
+    async fn leave(&mut self, conn: Option<Arc<Conn>>) {
         self.room.status.send_replace(Status::Out);
+        self.listener.forget().await;
         self.instance.puppets_leave(&self.room.id).await;
         let (Some(conn), Ok(target)) = (conn, self.instance.names.target(&self.room.id)) else { return };
         if conn.look(|session| session.is_in(target.as_str()))
