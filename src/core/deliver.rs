@@ -7,6 +7,7 @@ use super::environment::Environment;
 use super::graph::{Home, home_of};
 use super::keys::{new_key, peers_id};
 use super::lanes::Deliverer;
+use super::names::Names;
 use super::parcel::Parcel;
 use super::places::{Place, RemotePlace};
 use super::port::{Act, MonsterPort, Outgoing};
@@ -36,11 +37,12 @@ pub(crate) struct Courier {
     pub(crate) book: Arc<Book>,
     pub(crate) port: Arc<OnceLock<Arc<dyn MonsterPort>>>,
     told: Mutex<HashMap<(String, String), i64>>,
+    names: Names,
 }
 
 impl Courier {
     pub(crate) fn new(environment: Environment, book: Arc<Book>, port: Arc<OnceLock<Arc<dyn MonsterPort>>>) -> Self {
-        Self { environment, book, port, told: Mutex::default() }
+        Self { environment, book, port, told: Mutex::default(), names: Names::default() }
     }
 
     // -- Monster accounts --------------------------------------------------------------------------
@@ -53,14 +55,31 @@ impl Courier {
         let Some(act) = act_for(body, &parcel.message.author_name, &to) else { return Ok(()) };
         let message = if refers_to(body, &to) {
             // An id of the account's own: nobody else is told in these words.
-            Arc::new(outgoing(parcel, body, &via, act)?)
+            Arc::new(self.outgoing(parcel, body, &via, act)?)
         } else {
             match parcel.made(&lane.via) {
                 Some(made) => made,
-                None => parcel.keep(&lane.via, outgoing(parcel, body, &via, act)?),
+                None => parcel.keep(&lane.via, self.outgoing(parcel, body, &via, act)?),
             }
         };
         port.deliver(&to, &via, &message).await
+    }
+
+    fn outgoing(&self, parcel: &Parcel, body: &Body, via: &Address, act: Act) -> Result<Outgoing, DeliveryError> {
+        let message = &parcel.message;
+        let author: Address = message.author.parse().map_err(|_| unreadable())?;
+        let group = match &body.scene {
+            Scene::Room => Some(via.clone()),
+            Scene::Private => None,
+            Scene::Foreign(group) => Some(group.parse().map_err(|_| unreadable())?),
+        };
+        let shown = match &group {
+            Some(room) => self.names.shown(room.as_str(), &message.author, &message.author_name),
+            None => words::name(&message.author_name),
+        };
+        let words = words::for_plain_peer(&body.act, &shown, group.is_some());
+        let author = (author, message.author_name.clone());
+        Ok(Outgoing::new(message.key.clone(), message.at, author, group, act, words))
     }
 
     // -- bridges -------------------------------------------------------------------------------------
@@ -289,20 +308,7 @@ fn act_for(body: &Body, author_name: &str, account: &Address) -> Option<Act> {
         Said::Decided(Admission::Accepted) => Some(Act::Ask { pass: None }),
         Said::Decided(Admission::Refused) | Said::Closed => Some(Act::Close),
         Said::Unreact { .. } | Said::Membership(_) | Said::Notice(_) | Said::Decided(_) => {
-            say(words::for_plain_peer(&body.act, author_name, body.scene != Scene::Private)?)
+            say(words::for_plain_peer(&body.act, &words::name(author_name), body.scene != Scene::Private)?)
         }
     }
-}
-
-fn outgoing(parcel: &Parcel, body: &Body, via: &Address, act: Act) -> Result<Outgoing, DeliveryError> {
-    let message = &parcel.message;
-    let author: Address = message.author.parse().map_err(|_| unreadable())?;
-    let group = match &body.scene {
-        Scene::Room => Some(via.clone()),
-        Scene::Private => None,
-        Scene::Foreign(group) => Some(group.parse().map_err(|_| unreadable())?),
-    };
-    let words = words::for_plain_peer(&body.act, &message.author_name, group.is_some());
-    let author = (author, message.author_name.clone());
-    Ok(Outgoing::new(message.key.clone(), message.at, author, group, act, words))
 }

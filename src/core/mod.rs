@@ -26,6 +26,7 @@ mod lanes;
 mod line;
 pub mod markdown;
 mod metrics;
+mod names;
 mod parcel;
 mod peer;
 mod places;

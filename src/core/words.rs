@@ -5,7 +5,7 @@ use super::body::{EXCERPT, Quote, Said, Words};
 use super::markdown;
 use monster_bridge_api::{
     Action, Admission, Attachment, Block, BlockKind, Capabilities, Content, ContentStyle, Membership, Reference, Span,
-    Support, Text,
+    Support, Text, is_shown,
 };
 
 /// The most characters of a name.
@@ -37,24 +37,24 @@ pub(crate) fn for_bridge(said: &Said, capabilities: &Capabilities, reference: Op
         }
         Said::Recall { target, reason } => match native(capabilities.recall) {
             Some(target) => Some(Action::Recall { target, reason: reason.clone() }),
-            None => line(capabilities.recall, withdrew(target, reason.as_deref())),
+            None => told(capabilities.recall, withdrew(target, reason.as_deref())),
         },
         Said::React { target, emoji } => match native(capabilities.reaction) {
             Some(target) => Some(Action::React { target, emoji: emoji.clone(), remove: false }),
-            None => line(capabilities.reaction, reacted(target, emoji)),
+            None => told(capabilities.reaction, reacted(target, emoji)),
         },
         Said::Unreact { target, emoji, .. } => match native(capabilities.reaction) {
             Some(target) => Some(Action::React { target, emoji: emoji.clone(), remove: true }),
-            None => line(capabilities.reaction, took_back(target, emoji)),
+            None => told(capabilities.reaction, took_back(target, emoji)),
         },
-        Said::Membership(change) => line(capabilities.membership, membership(change)),
+        Said::Membership(change) => told(capabilities.membership, membership(change)),
         Said::Notice(notice) => Some(send(notice.clone(), ContentStyle::Notice)),
         Said::Request { .. } | Said::Decided(_) | Said::Closed => None,
     }
 }
 
 /// A line that tells what its author did.
-fn line(support: Support, words: String) -> Option<Action> {
+fn told(support: Support, words: String) -> Option<Action> {
     (support != Support::Dropped).then(|| send(words, ContentStyle::Emote))
 }
 
@@ -134,21 +134,21 @@ pub(crate) fn markdown_of(words: &Words, author_name: &str) -> String {
 }
 
 /// The text for a Monster peer that knows only the published protocol; `None` where the frame is
-/// one that every peer knows. `in_group`: its readers cannot see who the author is.
+/// one that every peer knows. `author_name`: as it can stand in a line. `in_group`: its readers
+/// cannot see otherwise who the author is.
 pub(crate) fn for_plain_peer(said: &Said, author_name: &str, in_group: bool) -> Option<String> {
-    let author_name = name(author_name);
     let says = |text: String| if in_group { format!("{author_name}: {text}") } else { text };
     let does = |text: String| if in_group { format!("{author_name} {text}") } else { text };
     match said {
         Said::Send { words, reply } => {
-            let text = markdown_of(words, &author_name);
+            let text = markdown_of(words, author_name);
             let text = match reply {
                 Some(quote) => format!("{}{text}", answer_to(quote)),
                 None => text,
             };
             Some(if words.style == ContentStyle::Emote { text } else { says(text) })
         }
-        Said::Edit { target, words } => Some(says(format!("{}{}", edited(target), markdown_of(words, &author_name)))),
+        Said::Edit { target, words } => Some(says(format!("{}{}", edited(target), markdown_of(words, author_name)))),
         Said::React { target, emoji } => Some(does(reacted(target, emoji))),
         Said::Unreact { reaction: None, target, emoji } => Some(does(took_back(target, emoji))),
         Said::Membership(change) => Some(format!("{author_name} {}", membership(change))),
@@ -162,7 +162,7 @@ pub(crate) fn for_plain_peer(said: &Said, author_name: &str, in_group: bool) -> 
 /// What the sender of a message is told when it could not be delivered.
 pub(crate) fn undelivered(excerpt: &str, to: &str, why: &str) -> String {
     let what = if excerpt.is_empty() { String::new() } else { format!(" “{excerpt}”") };
-    format!("Your message{what} could not be delivered to {to}: {}", name_of_length(why, 300))
+    format!("Your message{what} could not be delivered to {to}: {}", line(why, 300))
 }
 
 fn answer_to(quote: &Quote) -> String {
@@ -177,7 +177,7 @@ fn edited(target: &Quote) -> String {
 }
 
 fn withdrew(target: &Quote, reason: Option<&str>) -> String {
-    let reason = reason.map(|reason| format!(" ({})", name_of_length(reason, 200))).unwrap_or_default();
+    let reason = reason.map(|reason| format!(" ({})", line(reason, 200))).unwrap_or_default();
     format!("withdrew: {}{reason}", quoted(target))
 }
 
@@ -192,13 +192,13 @@ fn took_back(target: &Quote, emoji: &str) -> String {
 fn quoted(target: &Quote) -> String {
     match target.excerpt.as_str() {
         "" => "a message".to_owned(),
-        excerpt => format!("“{}”", name_of_length(excerpt, EXCERPT)),
+        excerpt => format!("“{}”", line(excerpt, EXCERPT)),
     }
 }
 
 fn membership(change: &Membership) -> String {
     let because = |reason: &Option<String>| {
-        reason.as_deref().map(|reason| format!(" ({})", name_of_length(reason, 200))).unwrap_or_default()
+        reason.as_deref().map(|reason| format!(" ({})", line(reason, 200))).unwrap_or_default()
     };
     match change {
         Membership::Joined => "joined".to_owned(),
@@ -211,18 +211,14 @@ fn membership(change: &Membership) -> String {
 /// A name as it can stand in a line: nothing that breaks the line, is invisible, or turns the
 /// direction of writing, and not without end.
 pub(crate) fn name(text: &str) -> String {
-    name_of_length(text, NAME)
+    line(text, NAME)
 }
 
-fn name_of_length(text: &str, characters: usize) -> String {
-    let visible: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !hides(*c)).collect();
+/// Somebody's words as a part of a line, so long at most.
+pub(crate) fn line(text: &str, characters: usize) -> String {
+    let visible: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| is_shown(*c)).collect();
     let line = Text::plain(visible).excerpt(characters);
     if line.is_empty() { "somebody".to_owned() } else { line }
-}
-
-/// Characters that are not seen but change what is.
-fn hides(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

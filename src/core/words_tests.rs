@@ -105,7 +105,7 @@ fn networks_get_what_they_can_and_words_for_the_rest() {
 fn monster_peers_that_know_only_the_published_protocol_get_words() {
     let mut lines = Vec::new();
     for (name, said) in everything() {
-        let group = for_plain_peer(&said, "Alice\u{202e}\nof\u{200b} Wonderland", true);
+        let group = for_plain_peer(&said, &super::name("Alice\u{202e}\nof\u{200b} Wonderland"), true);
         let private = for_plain_peer(&said, "Alice", false);
         lines.push(format!("{name}: {group:?} / {private:?}"));
     }

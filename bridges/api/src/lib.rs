@@ -12,6 +12,7 @@ mod capabilities;
 mod delivery;
 mod event;
 mod ids;
+mod looks;
 mod profile;
 mod text;
 
@@ -22,5 +23,6 @@ pub use capabilities::{Capabilities, Support};
 pub use delivery::{Action, Delivery, DeliveryError, Found, Posting, Receipt, Reference};
 pub use event::{Attachment, Content, Event, EventKind, Hint, Membership, Style as ContentStyle, Venue};
 pub use ids::{Author, BadName, EventId, InstanceName, MessageKey, PersonaId, RemoteId, RemoteUser};
+pub use looks::{is_shown, skeleton};
 pub use profile::{Admission, Info, PlaceKind, Profile, RequestError, RoomUse};
 pub use text::{Block, BlockKind, Colour, Span, SpanStyle, Text};

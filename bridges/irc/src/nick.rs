@@ -3,6 +3,7 @@
 //!
 //! Only text in, text out; who has which name is for `people` to remember.
 
+pub(crate) use monster_bridge_api::skeleton;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// The longest label, in characters as people see them.
@@ -47,25 +48,6 @@ pub(crate) fn user_of(nick: &str) -> String {
     if user.is_empty() { "guest".to_owned() } else { user.to_ascii_lowercase() }
 }
 
-/// What a name looks like from a distance: names with one skeleton must be told apart. Scripts are
-/// folded to Latin letters, letters to the ones they are taken for, and what only decorates is left
-/// out.
-pub(crate) fn skeleton(name: &str) -> String {
-    let mut folded = String::new();
-    for c in deunicode::deunicode_with_tofu(name, "").chars() {
-        match c.to_ascii_lowercase() {
-            'i' | 'l' | '1' | '|' | '!' => folded.push('l'),
-            'o' | '0' => folded.push('o'),
-            's' | '5' | '$' => folded.push('s'),
-            'b' | '8' => folded.push('b'),
-            'z' | '2' => folded.push('z'),
-            c if c.is_ascii_alphanumeric() => folded.push(c),
-            _ => {}
-        }
-    }
-    folded.replace("rn", "m").replace("vv", "w").replace("cl", "d")
-}
-
 /// A name that can stand in a line before what somebody said: one line, nothing invisible, nothing
 /// that could be taken for the end of the name.
 pub(crate) fn label_of(name: &str, fallback: &str) -> String {
@@ -77,15 +59,9 @@ pub(crate) fn label_of(name: &str, fallback: &str) -> String {
     if label.is_empty() { fallback.to_owned() } else { label }
 }
 
+/// The signs around a label are not part of one.
 fn is_shown(c: char) -> bool {
-    let hidden = c.is_control()
-        || matches!(c, '<' | '>' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
-        || ('\u{200b}'..='\u{200f}').contains(&c)
-        || ('\u{202a}'..='\u{202e}').contains(&c)
-        || ('\u{2060}'..='\u{206f}').contains(&c)
-        || ('\u{fe00}'..='\u{fe0e}').contains(&c)
-        || ('\u{e0000}'..='\u{e0fff}').contains(&c);
-    !hidden
+    monster_bridge_api::is_shown(c) && !matches!(c, '<' | '>')
 }
 
 /// The label with something invisible inside, so that the name does not call the person of that

@@ -150,3 +150,41 @@ async fn a_bridge_takes_commands_at_its_own_address_and_carries_each_out_once() 
     assert_eq!(message.act, Act::Say { text: "you said help".to_owned(), reply_to: None });
     world.nothing_more().await;
 }
+
+#[tokio::test]
+async fn administrators_are_told_which_field_is_wrong() {
+    use crate::core::{AdminError, NewEnd};
+    let world = World::new().await;
+    let alice = world.person("alice").await;
+    let link = async |ends: &[&monster_protocol::Address], pass: Option<&str>| {
+        let ends = ends.iter().map(|address| NewEnd { address: (*address).clone(), posting: None }).collect();
+        world.admin().add_link(ends, pass.map(str::to_owned)).await
+    };
+    let (one, two, group) = (ours("#one:net"), ours("#two:net"), ours("lobby"));
+    for ends in [&[&one, &alice][..], &[&one, &ours("bob:net")], &[&one], &[&one, &ours("#ONE:net")]] {
+        assert!(matches!(link(ends, None).await, Err(AdminError::Invalid { field: "ends", .. })), "{ends:?}");
+    }
+    for ends in [&[&one, &at("@room:other.example")][..], &[&one, &ours("#x:nonet")], &[&one, &ours("*:net")]] {
+        assert!(matches!(link(ends, None).await, Err(AdminError::Invalid { field: "ends", .. })), "{ends:?}");
+    }
+    for (ends, pass) in [([&one, &two], "x"), ([&one, &group], "a\r\nb")] {
+        assert!(matches!(link(&ends, Some(pass)).await, Err(AdminError::Invalid { field: "pass", .. })));
+    }
+    let made = link(&[&one, &group], Some("xyzzy")).await.unwrap();
+    assert_eq!(made.ends.len(), 2);
+    let extended = link(&[&group, &two], None).await.unwrap();
+    assert_eq!((extended.id, extended.ends.len()), (made.id, 3));
+    let (three, four) = (ours("#three:net"), ours("#four:net"));
+    link(&[&three, &four], None).await.unwrap();
+    assert!(matches!(link(&[&one, &three], None).await, Err(AdminError::Store(_))), "two links are not one");
+    let wrong = world.ask(&home(&alice), &group, RequestBody::Join { pass: Some("plugh".into()) }).await;
+    assert_eq!(wrong.decision, Some(Decision::WrongPass));
+
+    let alias = world.admin().add_alias("net", "#One", &ours("front-door")).await.unwrap();
+    assert_eq!(alias.remote_id, "#one");
+    let about = world.ask(&Peer::Anonymous, &ours("front-door"), RequestBody::Info).await;
+    assert_eq!(about.nickname.as_deref(), Some("#one"));
+    for (bridge, remote, address) in [("no", "#x", "x"), ("net", "a b", "x"), ("net", "#x", "alice")] {
+        assert!(world.admin().add_alias(bridge, remote, &ours(address)).await.is_err(), "{bridge} {remote} {address}");
+    }
+}
