@@ -143,8 +143,8 @@ fn cut_line(line: &str, room: usize, whole: bool) -> Vec<Piece> {
     cutter.finish()
 }
 
-/// The line without what ends a line or begins a CTCP. Where that stood between a colour and a digit,
-/// codes without effect take its place: the digit is no part of the colour.
+/// The line without what ends a line or begins a CTCP. Where that stood between a colour's code and a
+/// digit, codes without effect take its place: the digit is no part of the colour.
 fn sendable(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let (mut after_colour, mut gap) = (false, false);
@@ -157,12 +157,14 @@ fn sendable(line: &str) -> String {
             gap = true;
             continue;
         }
-        if after_colour && gap && (first == ',' || first.is_ascii_hexdigit()) {
+        let could_be_colour = first == ',' || first.is_ascii_hexdigit();
+        if after_colour && gap && could_be_colour {
             out.push_str(SEPARATOR);
+            after_colour = false;
         }
         out.push_str(now);
         let is_colour = matches!(code, Some((Code::Colours(..), _)));
-        (after_colour, gap) = (is_colour || (after_colour && first == ','), false);
+        (after_colour, gap) = (is_colour || (after_colour && could_be_colour), false);
     }
     out
 }
@@ -366,6 +368,7 @@ mod tests {
     fn nothing_that_ends_a_line_or_begins_a_ctcp_stays() {
         assert_eq!(lines("\x01VERSION\x01\r\na\0b\rQUIT", 100), ["VERSION", "abQUIT"]);
         assert_eq!(lines("x\x03\x0004", 100), ["x\x03\x02\x0204"]);
+        assert_eq!(lines("x\x04ff880\x000", 100), ["x\x04ff880\x02\x020"]);
         assert_eq!(lines("x\x0304,\x009", 100), ["x\x0304,\x02\x029"]);
     }
 
