@@ -60,7 +60,7 @@ pub(crate) async fn run(callers: usize, seconds: u64) {
     for task in tasks {
         task.await.unwrap();
     }
-    let (wall, cpu) = (begin.elapsed(), figures::cpu_time(std::process::id()) - cpu);
+    let (wall, cpu) = (begin.elapsed(), figures::cpu_since(std::process::id(), cpu));
     let total = count.load(Ordering::Relaxed) as f64;
     println!(
         "bare store, {callers} callers: {:.0} messages/s journalled and done, {:.1} µs CPU a message ({} of a core)",

@@ -11,6 +11,11 @@ pub(crate) fn cpu_time(pid: u32) -> Duration {
     Duration::from_millis((fields[11] + fields[12]) * 10)
 }
 
+/// CPU time that a process has used since it had used `before`.
+pub(crate) fn cpu_since(pid: u32, before: Duration) -> Duration {
+    cpu_time(pid).saturating_sub(before)
+}
+
 /// Resident memory of a process in KiB.
 pub(crate) fn resident_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -48,7 +48,7 @@ pub(crate) async fn run(gateway: &str, senders: usize, seconds: u64) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let wall = begin.elapsed();
-    let (ours, theirs) = (figures::cpu_time(gateway.id()) - cpu.0, figures::cpu_time(ergo.id()) - cpu.1);
+    let (ours, theirs) = (figures::cpu_since(gateway.id(), cpu.0), figures::cpu_since(ergo.id(), cpu.1));
     println!(
         "monster to irc, {senders} senders: {:.0} messages/s heard on irc; CPU gateway {} ({:.0} µs a message), ergo {} ({:.0} µs)",
         sent as f64 / wall.as_secs_f64(),

@@ -73,7 +73,7 @@ async fn part(
     }
     let wall = begin.elapsed();
     let acknowledged = counters.acknowledged.load(Ordering::Relaxed);
-    let spent = (figures::cpu_time(gateway.id()) - cpu.0, figures::cpu_time(std::process::id()) - cpu.1);
+    let spent = (figures::cpu_since(gateway.id(), cpu.0), figures::cpu_since(std::process::id(), cpu.1));
     monster_testkit::until("everything acknowledged being received", || async {
         (counters.received.load(Ordering::Relaxed) >= acknowledged).then_some(())
     })
