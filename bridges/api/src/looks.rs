@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn names_that_are_taken_for_each_other_have_one_skeleton() {
-        for (one, other) in [("alice", "A1ice"), ("Bob", "В0b"), ("paypal", "раураӏ"), ("carol", "ca\u{200b}rol"), ("rnary", "mary")] {
+        for (one, other) in
+            [("alice", "A1ice"), ("Bob", "В0b"), ("paypal", "раураӏ"), ("carol", "ca\u{200b}rol"), ("rnary", "mary")]
+        {
             assert_eq!(skeleton(one), skeleton(other), "{one} {other}");
         }
         assert_ne!(skeleton("alice"), skeleton("alicia"));
