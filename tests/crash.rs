@@ -5,17 +5,17 @@
 //! echoed to its author. What counts as arrived: a line seen in the channel (or in its history); a
 //! pushed frame. A frame pushed again under the same `messageId` is the same frame.
 
-mod common;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::{BINARY, irc_section};
-use monster_testkit::{Ergo, Gateway, IrcClient, IrcLine, MonsterClient};
+use monster_testkit::{Ergo, Gateway, IrcClient, IrcLine, MonsterClient, irc_section};
+use parking_lot::Mutex;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
 
 const GATEWAY_KILLS: usize = 20;
 const ERGO_KILLS: usize = 5;
@@ -33,14 +33,14 @@ struct Ledger {
 
 impl Ledger {
     fn acknowledge(&self, stream: &str, number: u64) {
-        self.acknowledged.lock().unwrap().entry(stream.to_owned()).or_default().push(number);
+        self.acknowledged.lock().entry(stream.to_owned()).or_default().push(number);
     }
 
     /// Notes a line of the form `stream number`.
     fn arrive(&self, words: &str) {
         let Some((stream, number)) = words.rsplit_once(' ') else { return };
         let Ok(number) = number.parse() else { return };
-        self.arrived.lock().unwrap().entry(stream.to_owned()).or_default().push(number);
+        self.arrived.lock().entry(stream.to_owned()).or_default().push(number);
         self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -50,9 +50,9 @@ impl Ledger {
 
     /// Acknowledged and not arrived, for the streams whose name starts with `prefix`.
     fn missing(&self, prefix: &str) -> Vec<(String, u64)> {
-        let arrived = self.arrived.lock().unwrap();
+        let arrived = self.arrived.lock();
         let mut missing = Vec::new();
-        for (stream, numbers) in self.acknowledged.lock().unwrap().iter().filter(|(name, _)| name.starts_with(prefix)) {
+        for (stream, numbers) in self.acknowledged.lock().iter().filter(|(name, _)| name.starts_with(prefix)) {
             let seen: HashSet<u64> = arrived.get(stream).into_iter().flatten().copied().collect();
             missing.extend(numbers.iter().filter(|n| !seen.contains(n)).map(|n| (stream.clone(), *n)));
         }
@@ -61,9 +61,9 @@ impl Ledger {
 
     fn counts(&self, prefix: &str) -> (usize, usize, usize, usize) {
         let acknowledged: usize =
-            self.acknowledged.lock().unwrap().iter().filter(|(k, _)| k.starts_with(prefix)).map(|(_, v)| v.len()).sum();
+            self.acknowledged.lock().iter().filter(|(k, _)| k.starts_with(prefix)).map(|(_, v)| v.len()).sum();
         let (mut arrived, mut twice, mut out_of_order) = (0, 0, 0);
-        for (_, numbers) in self.arrived.lock().unwrap().iter().filter(|(k, _)| k.starts_with(prefix)) {
+        for (_, numbers) in self.arrived.lock().iter().filter(|(k, _)| k.starts_with(prefix)) {
             let distinct: HashSet<u64> = numbers.iter().copied().collect();
             arrived += distinct.len();
             twice += numbers.len() - distinct.len();
@@ -201,7 +201,7 @@ async fn irc(server: std::net::SocketAddr, nick: &str, channels: &[String]) -> O
 /// Waits until every stream has moved on.
 async fn flowing(ledger: &Ledger, what: &str) {
     let lengths = |ledger: &Ledger| -> HashMap<String, usize> {
-        ledger.arrived.lock().unwrap().iter().map(|(name, numbers)| (name.clone(), numbers.len())).collect()
+        ledger.arrived.lock().iter().map(|(name, numbers)| (name.clone(), numbers.len())).collect()
     };
     let before = lengths(ledger);
     monster_testkit::until(&format!("every stream moving on {what}"), || async {
@@ -278,7 +278,7 @@ async fn nothing_acknowledged_is_lost_when_the_gateway_and_ergo_are_killed() {
     for sender in senders {
         monster_testkit::within("the senders ending", sender).await.unwrap();
     }
-    let settled = tokio::time::timeout(Duration::from_secs(60), async {
+    let settled = tokio::time::timeout(Duration::from_mins(1), async {
         while !ledger.missing("").is_empty() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -1,14 +1,13 @@
 //! The whole program between a Monster client and Ergo: each row of the table in docs/irc.md.
 
-mod common;
-
-use common::Stage;
-use monster_testkit::{IrcClient, MonsterClient};
+use monster_testkit::{IrcClient, MonsterClient, Stage};
 use serde_json::json;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
 
 #[tokio::test]
 async fn a_monster_person_and_an_irc_user_talk_in_a_channel() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &["#rust"]).await;
     let rust = stage.on_irc("#rust");
 
@@ -29,7 +28,7 @@ async fn a_monster_person_and_an_irc_user_talk_in_a_channel() {
 
 #[tokio::test]
 async fn a_monster_person_and_an_irc_user_talk_in_private() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &[]).await;
     let at_bob = stage.on_irc("bob");
 
@@ -45,7 +44,7 @@ async fn a_monster_person_and_an_irc_user_talk_in_private() {
 
 #[tokio::test]
 async fn edits_replies_reactions_and_recalls_reach_irc() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &["#rust"]).await;
     let rust = stage.on_irc("#rust");
     stage.alice.request(json!({"code": "1001", "to": rust})).await;
@@ -76,7 +75,7 @@ async fn edits_replies_reactions_and_recalls_reach_irc() {
 
 #[tokio::test]
 async fn replies_reactions_and_redactions_come_from_irc() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &["#rust"]).await;
     let rust = stage.on_irc("#rust");
     stage.alice.request(json!({"code": "1001", "to": rust})).await;
@@ -101,7 +100,7 @@ async fn replies_reactions_and_redactions_come_from_irc() {
 
 #[tokio::test]
 async fn a_relay_names_the_author() {
-    let mut stage = Stage::new("mode = \"relay\"").await;
+    let mut stage = Stage::new(BINARY, "mode = \"relay\"").await;
     let mut bob = stage.irc("bob", &["#rust"]).await;
     let rust = stage.on_irc("#rust");
     stage.alice.request(json!({"code": "1001", "to": rust})).await;
@@ -115,7 +114,7 @@ async fn a_relay_names_the_author() {
 
 #[tokio::test]
 async fn information_about_a_nick_and_a_channel_is_given() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &["#rust", "#quiet"]).await;
     bob.send("TOPIC #rust :all about crabs").await;
     bob.send("MODE #quiet +m").await;
@@ -140,7 +139,7 @@ async fn information_about_a_nick_and_a_channel_is_given() {
 
 #[tokio::test]
 async fn a_key_an_invitation_and_a_departure_mean_what_irc_means() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &["#locked", "#closed"]).await;
     bob.send("MODE #locked +k sesame").await;
     bob.send("MODE #closed +i").await;
@@ -164,7 +163,7 @@ async fn a_key_an_invitation_and_a_departure_mean_what_irc_means() {
 
 #[tokio::test]
 async fn the_same_message_id_is_the_same_message() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &["#rust"]).await;
     let rust = stage.on_irc("#rust");
     stage.alice.request(json!({"code": "1001", "to": rust})).await;
@@ -179,7 +178,7 @@ async fn the_same_message_id_is_the_same_message() {
 
 #[tokio::test]
 async fn no_line_break_reaches_irc() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &["#rust", "#evil"]).await;
     let rust = stage.on_irc("#rust");
     stage.alice.request(json!({"code": "1001", "to": rust})).await;
@@ -199,7 +198,7 @@ async fn no_line_break_reaches_irc() {
 
 #[tokio::test]
 async fn long_words_and_long_scripts_arrive_whole() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = IrcClient::connect(stage.ergo.address, "bob", &["server-time"]).await;
     bob.join("#rust").await;
     let rust = stage.on_irc("#rust");
@@ -225,7 +224,7 @@ async fn long_words_and_long_scripts_arrive_whole() {
 
 #[tokio::test]
 async fn two_equal_lines_within_a_second_are_two_messages() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &["#rust"]).await;
     let rust = stage.on_irc("#rust");
     stage.alice.request(json!({"code": "1001", "to": rust})).await;
@@ -241,7 +240,7 @@ async fn two_equal_lines_within_a_second_are_two_messages() {
 
 #[tokio::test]
 async fn what_is_said_while_the_gateway_is_down_is_delivered_after() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &["#rust"]).await;
     let rust = stage.on_irc("#rust");
     stage.alice.request(json!({"code": "1001", "to": rust})).await;
@@ -262,7 +261,7 @@ async fn what_is_said_while_the_gateway_is_down_is_delivered_after() {
 
 #[tokio::test]
 async fn somebody_who_takes_over_a_nick_does_not_inherit_the_conversation() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let mut bob = stage.irc("bob", &[]).await;
     let at_bob = stage.on_irc("bob");
     stage.alice.request(json!({"code": "1001", "to": at_bob})).await;

@@ -1,14 +1,13 @@
 //! Rooms joined into one conversation, and that nothing goes round in it.
 
-mod common;
-
-use common::{BINARY, Stage, irc_section};
-use monster_testkit::{Ergo, Gateway, IrcClient, MonsterClient};
+use monster_testkit::{Ergo, Gateway, IrcClient, MonsterClient, Stage, irc_section};
 use serde_json::json;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
 
 #[tokio::test]
 async fn two_channels_and_a_local_group_become_one_conversation() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let (one, two) = (stage.on_irc("#one"), stage.on_irc("#two"));
     let group = stage.gateway.address("lounge", "");
     stage.gateway.cli(&["link", "add", &one, &two, &group]).await;
@@ -35,7 +34,7 @@ async fn two_channels_and_a_local_group_become_one_conversation() {
 
 #[tokio::test]
 async fn a_recall_in_one_room_reaches_every_room_of_the_link() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let (one, two) = (stage.on_irc("#one"), stage.on_irc("#two"));
     let group = stage.gateway.address("lounge", "");
     stage.gateway.cli(&["link", "add", &one, &two, &group]).await;
@@ -82,7 +81,7 @@ async fn two_gateways_that_link_the_same_rooms_make_no_loop() {
 
 #[tokio::test]
 async fn a_group_is_left_and_protected_by_its_pass() {
-    let mut stage = Stage::new("").await;
+    let mut stage = Stage::new(BINARY, "").await;
     let one = stage.on_irc("#one");
     let group = stage.gateway.address("secret", "");
     stage.gateway.cli(&["link", "add", "--pass", "sesame", &one, &group]).await;

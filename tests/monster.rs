@@ -1,10 +1,9 @@
 //! The whole program between Monster accounts: at home, offline, and on two gateways.
 
-mod common;
-
-use common::BINARY;
 use monster_testkit::{Gateway, MonsterClient};
 use serde_json::json;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
 
 async fn gateway() -> Gateway {
     Gateway::start(BINARY, "[bridges.echo]\nkind = \"echo\"\n").await

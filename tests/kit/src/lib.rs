@@ -14,12 +14,14 @@ mod monster_client;
 mod process;
 #[cfg(test)]
 mod selftest;
+mod stage;
 
 pub use gateway::Gateway;
 pub use irc_client::{IrcClient, IrcLine};
 pub use irc_servers::{Ergo, Inspircd, Ngircd};
 pub use monster_client::MonsterClient;
 pub use process::Process;
+pub use stage::{Stage, irc_section};
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,9 +1,7 @@
-//! What the whole-program tests share: configurations, and the two sides of a conversation.
+//! The stage of most whole-program tests: an Ergo, a gateway with an instance on it, and somebody at
+//! home there.
 
-use monster_testkit::{Ergo, Gateway, IrcClient, MonsterClient};
-
-/// The program under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
+use crate::{Ergo, Gateway, IrcClient, MonsterClient};
 
 /// A bridge section for an Ergo; `extra` are further keys of it.
 pub fn irc_section(instance: &str, ergo: &Ergo, extra: &str) -> String {
@@ -15,7 +13,7 @@ pub fn irc_section(instance: &str, ergo: &Ergo, extra: &str) -> String {
 }
 
 /// An Ergo, a gateway with the instance `ergo`, and `alice` at home on it.
-#[allow(dead_code, reason = "not every test file wants the whole stage")]
+#[derive(Debug)]
 pub struct Stage {
     /// The IRC server.
     pub ergo: Ergo,
@@ -25,12 +23,11 @@ pub struct Stage {
     pub alice: MonsterClient,
 }
 
-#[allow(dead_code, reason = "not every test file wants the whole stage")]
 impl Stage {
-    /// Sets it up; `extra` are further keys of the instance.
-    pub async fn new(extra: &str) -> Self {
+    /// Sets it up with the program `binary`; `extra` are further keys of the instance.
+    pub async fn new(binary: &str, extra: &str) -> Self {
         let ergo = Ergo::start().await;
-        let gateway = Gateway::start(BINARY, &irc_section("ergo", &ergo, extra)).await;
+        let gateway = Gateway::start(binary, &irc_section("ergo", &ergo, extra)).await;
         let token = gateway.account("alice").await;
         let alice = gateway.home("alice", &token).await;
         Self { ergo, gateway, alice }
