@@ -24,6 +24,8 @@ pub fn from_text(text: &Text, name: &dyn Fn(&str) -> Option<String>) -> String {
                 writer.words(text, &style);
             }
         }
+        // A quoted line without words keeps its mark.
+        writer.begin_line();
     }
     writer.out
 }
