@@ -38,7 +38,7 @@ impl Unit {
 }
 
 /// The least room a line is cut to, whatever the prefix leaves.
-const LEAST_ROOM: usize = 16;
+const LEAST_ROOM: usize = 32;
 /// The most bytes that closing the formatting at a cut takes.
 const CLOSING: usize = 1;
 
@@ -254,6 +254,11 @@ impl Cutter {
         let concat = !self.pieces.is_empty();
         self.pieces.push(Piece { text, concat });
         State::default().write_change(&self.state, next, &mut self.open);
+        if self.open.len() * 2 > self.room {
+            // In so little room the words come first.
+            self.open.clear();
+            self.state = State::default();
+        }
         self.bare = self.open.len();
     }
 
@@ -385,7 +390,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_fit_and_keep_every_letter(text in text(), room in 24usize..120) {
+        fn lines_fit_and_keep_every_letter(text in text(), room in LEAST_ROOM..120) {
             let cut = lines(&text, room);
             prop_assert!(cut.iter().all(|line| line.len() <= room && !is_blank(line)));
             prop_assert_eq!(letters(&cut.join("\n")), letters(&text));
@@ -393,7 +398,7 @@ mod tests {
 
         #[test]
         fn messages_of_several_lines_fit_and_are_the_text_again(
-            text in text(), room in 24usize..120, max_bytes in 120usize..600, max_lines in 2usize..9,
+            text in text(), room in LEAST_ROOM..120, max_bytes in 120usize..600, max_lines in 2usize..9,
         ) {
             let units = plan(&text, room, Some(MultilineLimits { max_bytes, max_lines }));
             let mut all = String::new();
@@ -416,7 +421,7 @@ mod tests {
         }
 
         #[test]
-        fn a_plain_line_cut_for_a_message_is_the_line_again(line in "[a-zé汉 ]{0,300}", room in 24usize..120) {
+        fn a_plain_line_cut_for_a_message_is_the_line_again(line in "[a-zé汉 ]{0,300}", room in LEAST_ROOM..120) {
             let whole: String = cut_line(&line, room, true).into_iter().map(|piece| piece.text).collect();
             prop_assert_eq!(whole, line);
         }
