@@ -59,6 +59,19 @@ impl Ledger {
         missing
     }
 
+    /// Where a stream goes back: the arrivals around each such place.
+    fn steps_back(&self, prefix: &str) -> Vec<(String, Vec<u64>)> {
+        let arrived = self.arrived.lock();
+        let mut found = Vec::new();
+        for (stream, numbers) in arrived.iter().filter(|(name, _)| name.starts_with(prefix)) {
+            let back = (1..numbers.len()).filter(|at| numbers[*at] <= numbers[at - 1]);
+            found.extend(
+                back.map(|at| (stream.clone(), numbers[at.saturating_sub(4)..(at + 4).min(numbers.len())].to_vec())),
+            );
+        }
+        found
+    }
+
     fn counts(&self, prefix: &str) -> (usize, usize, usize, usize) {
         let acknowledged: usize =
             self.acknowledged.lock().iter().filter(|(k, _)| k.starts_with(prefix)).map(|(_, v)| v.len()).sum();
@@ -185,8 +198,10 @@ async fn observe_irc(server: std::net::SocketAddr, channels: Vec<String>, ledger
 
 fn note(line: &IrcLine, known: &mut HashSet<String>, ledger: &Ledger) {
     let id = line.tag("msgid").unwrap_or_default().to_owned();
-    if line.command == "PRIVMSG" && line.text().starts_with('m') && known.insert(id) {
-        ledger.arrive(line.text());
+    // What the bot says in place of a puppet has arrived too: `<name> words`.
+    let words = line.text().rsplit_once("> ").map_or(line.text(), |(_, words)| words);
+    if line.command == "PRIVMSG" && words.starts_with('m') && known.insert(id) {
+        ledger.arrive(words);
     }
 }
 
@@ -296,7 +311,7 @@ async fn nothing_acknowledged_is_lost_when_the_gateway_and_ergo_are_killed() {
     assert!(settled.is_ok(), "lost: {missing:?}");
     for prefix in ["m", "i"] {
         let (_, _, twice, out_of_order) = ledger.counts(prefix);
-        assert_eq!((twice, out_of_order), (0, 0), "{prefix}: twice, out of order");
+        assert_eq!((twice, out_of_order), (0, 0), "{prefix}: twice, out of order {:?}", ledger.steps_back(prefix));
     }
     receiving.abort();
     observing.abort();

@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LONG_QUEUE: Duration = Duration::from_secs(10);
 /// A puppet that was used so recently does not give way to another one.
 const JUST_USED: Duration = Duration::from_mins(1);
+/// After so many attempts without a word from a server that has the bot, the bot speaks instead.
+const LEFT_OUT: u32 = 3;
 /// The longest nick to try where the server has not said.
 const COMMON_NICK: usize = 16;
 const EVENTS: usize = 512;
@@ -53,7 +55,7 @@ enum Status {
     Opening,
     Up(Arc<Conn>),
     /// It did not work; another try follows.
-    Down(String),
+    Down(NoPuppet),
     /// Its task has ended.
     Gone,
 }
@@ -67,6 +69,10 @@ pub(crate) enum NoPuppet {
     /// It was about to leave.
     #[error("your connection to IRC was just closed")]
     Leaving,
+    /// The connection was lost or did not come about, which may be over in a moment: the bot does
+    /// not speak instead yet.
+    #[error("your connection to IRC was lost: {0}")]
+    Lost(String),
     /// The network does not let it in, or is not there.
     #[error("your connection to IRC could not be opened: {0}")]
     Failed(String),
@@ -197,7 +203,7 @@ impl Instance {
                     return Err(NoPuppet::Leaving);
                 }
                 if let Status::Down(why) = &*status.borrow() {
-                    return Err(NoPuppet::Failed(why.clone()));
+                    return Err(why.clone());
                 }
             }
         };
@@ -285,14 +291,25 @@ struct Life {
     persona: PersonaId,
 }
 
+/// What it means that a connection ended or was not opened, after so many attempts in a row that
+/// came to nothing while the bot was in.
+fn no_puppet(why: &OpenError, left_out: u32) -> NoPuppet {
+    let lost = matches!(why, OpenError::Dial(_) | OpenError::Closed(CloseReason::Lost(_) | CloseReason::Dead));
+    let build = if lost && left_out < LEFT_OUT { NoPuppet::Lost } else { NoPuppet::Failed };
+    build(why.to_string())
+}
+
 impl Life {
     async fn run(self, mut urgency: Urgency) {
         let mut backoff = Backoff::new(self.instance.config.reconnect);
+        let mut left_out = 0;
         loop {
             self.turn(urgency).await;
             let (events, mut told) = mpsc::channel(EVENTS);
+            let bot = self.standing_bot();
             let why = match self.open(events).await {
                 Ok(conn) => {
+                    left_out = 0;
                     let since = Instant::now();
                     match self.stand(Arc::new(conn), told).await {
                         CloseReason::Quit => break,
@@ -306,6 +323,10 @@ impl Life {
                 }
                 Err(error) => {
                     self.instance.heed_policy(&mut told);
+                    // While the whole server is away, that tells nothing about this puppet.
+                    if bot.is_some() && bot == self.standing_bot() {
+                        left_out += 1;
+                    }
                     error
                 }
             };
@@ -314,7 +335,7 @@ impl Life {
             if matches!(&*self.puppet.status.borrow(), Status::Gone) {
                 break;
             }
-            self.puppet.status.send_replace(Status::Down(why.to_string()));
+            self.puppet.status.send_replace(Status::Down(no_puppet(&why, left_out)));
             urgency = tokio::select! {
                 () = tokio::time::sleep(pause) => Urgency::Calm,
                 () = self.puppet.wanted.notified() => Urgency::Urgent,
@@ -329,6 +350,11 @@ impl Life {
         }
         drop(table);
         self.puppet.status.send_replace(Status::Gone);
+    }
+
+    /// Which connection the bot has now.
+    fn standing_bot(&self) -> Option<u64> {
+        self.instance.bot.conn().map(|conn| conn.id())
     }
 
     /// Waits for its turn to connect; once somebody needs it, among those who are needed.

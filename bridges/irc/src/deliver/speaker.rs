@@ -1,5 +1,6 @@
-//! Who speaks: the author's puppet, or the bot for them. A puppet that cannot be had or cannot get
-//! in never holds up a room: the bot speaks in its place, unless the room has banned the author.
+//! Who speaks: the author's puppet, or the bot for them. A puppet that is not let in, or is left out
+//! again and again, does not hold up a room: the bot speaks in its place, unless the room has banned
+//! the author. A connection that was just lost is given the time to come back.
 
 use super::wording;
 use crate::conn::Conn;
@@ -106,6 +107,7 @@ impl Instance {
             Posting::Puppets => match self.puppet(running, &delivery.author).await {
                 Ok(conn) => (conn, Voice::Own),
                 // Better through the bot than not for days.
+                Err(error @ NoPuppet::Lost(_)) => return Err(DeliveryError::transient(error.to_string())),
                 Err(error) if error == NoPuppet::Full || self.bot.conn().is_some() => {
                     (self.listening_bot().await?, self.voice(&delivery.author).await)
                 }
@@ -131,6 +133,7 @@ impl Instance {
                     Ok(()) => return Ok(Speaker { conn, target, voice: Voice::Own }),
                     Err(failure) => may_be_relayed(room, &failure)?,
                 },
+                Err(error @ NoPuppet::Lost(_)) => return Err(DeliveryError::transient(error.to_string())),
                 Err(error) => error.to_string(),
             };
             tracing::info!(instance = %self.scope.instance, %room, why, "the bot speaks in place of a puppet");
