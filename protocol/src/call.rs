@@ -51,14 +51,30 @@ pub enum CallStep {
     Answer(String),
     /// Nothing but candidates.
     Candidates,
-    /// A new session description within the call.
-    Update(String),
+    /// A change within the call: a new offer (answered by an `answer`), what is muted, or both.
+    Update {
+        /// The new offer.
+        sdp: Option<String>,
+        /// What this side has muted now.
+        muted: Option<Muted>,
+    },
     /// The call is over.
     Hangup,
     /// The callee does not want it.
     Reject,
     /// The callee is in another call.
     Busy,
+}
+
+/// What a side has muted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Muted {
+    /// The microphone.
+    #[serde(default)]
+    pub audio: bool,
+    /// The camera.
+    #[serde(default)]
+    pub video: bool,
 }
 
 /// One ICE candidate, as browsers write it.
@@ -110,6 +126,8 @@ struct Wire<'a> {
     sdp: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     candidates: Option<Cow<'a, [Candidate]>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    muted: Option<Muted>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     reason: Option<Cow<'a, str>>,
 }
@@ -179,7 +197,8 @@ impl CallSignal {
             "ringing" => CallStep::Ringing,
             "answer" => CallStep::Answer(sdp()?),
             "candidates" => CallStep::Candidates,
-            "update" => CallStep::Update(sdp()?),
+            "update" if wire.sdp.is_none() && wire.muted.is_none() => return Err(CallError::Missing("sdp")),
+            "update" => CallStep::Update { sdp: wire.sdp.is_some().then(sdp).transpose()?, muted: wire.muted },
             "hangup" => CallStep::Hangup,
             "reject" => CallStep::Reject,
             "busy" => CallStep::Busy,
@@ -205,7 +224,7 @@ impl CallSignal {
             CallStep::Ringing => ("ringing", None),
             CallStep::Answer(sdp) => ("answer", Some(sdp)),
             CallStep::Candidates => ("candidates", None),
-            CallStep::Update(sdp) => ("update", Some(sdp)),
+            CallStep::Update { sdp, .. } => ("update", sdp.as_ref()),
             CallStep::Hangup => ("hangup", None),
             CallStep::Reject => ("reject", None),
             CallStep::Busy => ("busy", None),
@@ -216,6 +235,10 @@ impl CallSignal {
             call_id: Some(self.call_id.as_str().into()),
             sdp: sdp.map(|sdp| sdp.as_str().into()),
             candidates: has_candidates.then(|| self.candidates.as_slice().into()),
+            muted: match self.step {
+                CallStep::Update { muted, .. } => muted,
+                _ => None,
+            },
             reason: self.reason.as_deref().map(Into::into),
         };
         // Strings, numbers and lists of them: there is nothing that JSON could not hold.

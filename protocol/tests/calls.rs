@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use monster_protocol::{
-    CallContext, CallError, CallSignal, CallStep, Candidate, Frame, MAX_CANDIDATES, MAX_SDP_BYTES, Media, Request,
-    RequestBody,
+    CallContext, CallError, CallSignal, CallStep, Candidate, Frame, MAX_CANDIDATES, MAX_SDP_BYTES, Media, Muted,
+    Request, RequestBody,
 };
 
 fn parse(text: &str) -> CallContext {
@@ -25,7 +25,11 @@ fn every_step_is_read_and_written_back() {
         (r#"{"type":"ringing","callId":"c"}"#, CallStep::Ringing),
         (r#"{"type":"answer","callId":"c","sdp":"v=0"}"#, CallStep::Answer("v=0".into())),
         (r#"{"type":"candidates","callId":"c","candidates":[]}"#, CallStep::Candidates),
-        (r#"{"type":"update","callId":"c","sdp":"v=0"}"#, CallStep::Update("v=0".into())),
+        (r#"{"type":"update","callId":"c","sdp":"v=0"}"#, CallStep::Update { sdp: Some("v=0".into()), muted: None }),
+        (
+            r#"{"type":"update","callId":"c","muted":{"audio":true}}"#,
+            CallStep::Update { sdp: None, muted: Some(Muted { audio: true, video: false }) },
+        ),
         (r#"{"type":"hangup","callId":"c"}"#, CallStep::Hangup),
         (r#"{"type":"reject","callId":"c"}"#, CallStep::Reject),
         (r#"{"type":"busy","callId":"c"}"#, CallStep::Busy),

@@ -2,8 +2,8 @@
 //! the fuzz targets are replayed here, so that what fuzzing found once stays found.
 
 use monster_protocol::{
-    AccountType, Address, CallContext, CallSignal, CallStep, Candidate, Decision, Ext, Frame, InfoItem, Media, Request,
-    RequestBody, Response, Status,
+    AccountType, Address, CallContext, CallSignal, CallStep, Candidate, Decision, Ext, Frame, InfoItem, Media, Muted,
+    Request, RequestBody, Response, Status,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -47,7 +47,10 @@ fn step() -> impl Strategy<Value = CallStep> {
     prop_oneof![
         sdp().prop_map(CallStep::Offer),
         sdp().prop_map(CallStep::Answer),
-        sdp().prop_map(CallStep::Update),
+        (of(sdp()), any::<bool>(), any::<bool>()).prop_map(|(sdp, audio, video)| {
+            let muted = (sdp.is_none() || audio).then_some(Muted { audio, video });
+            CallStep::Update { sdp, muted }
+        }),
         select(vec![CallStep::Ringing, CallStep::Candidates, CallStep::Hangup, CallStep::Reject, CallStep::Busy]),
     ]
 }

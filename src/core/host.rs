@@ -12,8 +12,8 @@ use super::{Core, environment, metrics};
 use crate::store::{Journalled, Lane, RelationState, StoreError};
 use async_trait::async_trait;
 use monster_bridge_api::{
-    AcceptError, Accepted, Admission, Author, BlockKind, Bridge, Content, Event, EventId, EventKind, Health, Hint,
-    Host, HostError, InstanceName, PersonaId, RoomUse, Support, Venue,
+    AcceptError, Accepted, Admission, Author, BlockKind, Bridge, CallError, CallHeard, Content, Event, EventId,
+    EventKind, Health, Hint, Host, HostError, InstanceName, PersonaId, RoomUse, Support, Venue,
 };
 use monster_protocol::Address;
 use std::sync::Arc;
@@ -55,6 +55,10 @@ impl Host for BridgeHost {
         };
         metrics::accepted(self.instance.as_str(), outcome);
         accepted
+    }
+
+    async fn call(&self, _heard: CallHeard) -> Result<(), CallError> {
+        Err(CallError::Unavailable("calls are not available yet".to_owned()))
     }
 
     fn hint(&self, hint: Hint) {

@@ -2,8 +2,8 @@
 //! core gives it.
 
 use crate::{
-    Admission, Author, BadName, Capabilities, Delivery, DeliveryError, Event, Found, Hint, InstanceName, PlaceKind,
-    Profile, Receipt, RemoteId, RequestError, RoomUse,
+    Admission, Author, BadName, CallDelivery, CallError, CallHeard, Capabilities, Delivery, DeliveryError, Event,
+    Found, Hint, InstanceName, PlaceKind, Profile, Receipt, RemoteId, RequestError, RoomUse,
 };
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
@@ -57,6 +57,12 @@ pub trait Bridge: Send + Sync + 'static {
     /// asked for the first delivery of each target after a restart.
     async fn find(&self, delivery: &Delivery) -> Result<Found, DeliveryError>;
 
+    /// Passes a step of a call on to a user. Only where [`Capabilities::call`] is
+    /// [`crate::Support::Full`]; elsewhere the core sends a link to a page that joins the call.
+    async fn call(&self, step: CallDelivery) -> Result<(), CallError> {
+        Err(CallError::Unsupported(format!("`{}` cannot be called", step.target)))
+    }
+
     /// A line that `who` wrote to the bridge itself (address `@*:instance:…`): its own settings,
     /// e.g. `nick NAME`. The answer is for that person, one or more lines. `help` must be answered.
     async fn command(&self, who: &Author, line: &str) -> String;
@@ -73,6 +79,10 @@ pub trait Host: Send + Sync + 'static {
     /// acknowledge it to the network then and not before. Hand events of one venue over one after
     /// the other, in their order.
     async fn accept(&self, event: Event) -> Result<Accepted, AcceptError>;
+
+    /// Takes a step of a call by somebody on the network. An error is for them: the call is not
+    /// there, or cannot be begun. Hand steps of one call over one after the other.
+    async fn call(&self, heard: CallHeard) -> Result<(), CallError>;
 
     /// Passes something on that may be lost. Never waits.
     fn hint(&self, hint: Hint);

@@ -63,6 +63,17 @@ opaque!(
     PersonaId
 );
 
+opaque!(
+    /// The id of a call: of one that began on a network, the network's own; of any other, the
+    /// gateway's. Unique per pair of people.
+    CallId
+);
+opaque!(
+    /// One of several devices or sessions on which a person can take a call (a Matrix `party_id`, an
+    /// XMPP full address).
+    DeviceId
+);
+
 /// Who speaks through a bridge: a person outside the bridge's own network.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Author {

@@ -8,6 +8,7 @@
 //! `docs/write-a-bridge.md` walks through a whole bridge; `bridges/echo` is its example.
 
 mod bridge;
+mod call;
 mod capabilities;
 mod delivery;
 mod event;
@@ -19,10 +20,11 @@ mod text;
 pub use bridge::{
     AcceptError, Accepted, Bridge, ConfigError, Factory, Health, Host, HostError, RunError, Scope, parse_section,
 };
+pub use call::{CallDelivery, CallError, CallHeard, CallMedia, CallStep, EndReason, IceCandidate, Muted};
 pub use capabilities::{Capabilities, Support};
 pub use delivery::{Action, Delivery, DeliveryError, Found, Posting, Receipt, Reference};
 pub use event::{Attachment, Content, Event, EventKind, Hint, Membership, Style as ContentStyle, Venue};
-pub use ids::{Author, BadName, EventId, InstanceName, MessageKey, PersonaId, RemoteId, RemoteUser};
+pub use ids::{Author, BadName, CallId, DeviceId, EventId, InstanceName, MessageKey, PersonaId, RemoteId, RemoteUser};
 pub use looks::{is_shown, skeleton};
 pub use profile::{Admission, Info, PlaceKind, Profile, RequestError, RoomUse};
 pub use text::{Block, BlockKind, Colour, Span, SpanStyle, Text};

@@ -2,8 +2,8 @@
 
 use super::*;
 use monster_bridge_api::{
-    Accepted, Action, Block, BlockKind, Content, ContentStyle, Event, EventKind, Hint, HostError, MessageKey,
-    PersonaId, Reference, Span, Text, Venue,
+    Accepted, Action, Block, BlockKind, CallError, CallHeard, Content, ContentStyle, Event, EventKind, Hint, HostError,
+    MessageKey, PersonaId, Reference, Span, Text, Venue,
 };
 use serde_json::json;
 use std::sync::Mutex;
@@ -39,6 +39,10 @@ impl Host for Recorder {
         }
         events.push(event);
         Ok(Accepted::New)
+    }
+
+    async fn call(&self, _heard: CallHeard) -> Result<(), CallError> {
+        Err(CallError::Unsupported("the test takes no calls".to_owned()))
     }
 
     fn hint(&self, _hint: Hint) {}

@@ -2,7 +2,7 @@
 //! bridge says it is doing. Like the core, it takes an event once.
 
 use async_trait::async_trait;
-use monster_bridge_api::{AcceptError, Accepted, Event, Health, Hint, Host, HostError, RoomUse};
+use monster_bridge_api::{AcceptError, Accepted, CallError, CallHeard, Event, Health, Hint, Host, HostError, RoomUse};
 use monster_testkit::PATIENCE;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -112,6 +112,10 @@ impl Host for Recorder {
         drop(events);
         self.note_change();
         Ok(Accepted::New)
+    }
+
+    async fn call(&self, _heard: CallHeard) -> Result<(), CallError> {
+        Err(CallError::Unsupported("IRC has no calls".to_owned()))
     }
 
     fn hint(&self, hint: Hint) {
