@@ -27,7 +27,7 @@ fn every_step_is_read_and_written_back() {
         (r#"{"type":"candidates","callId":"c","candidates":[]}"#, CallStep::Candidates),
         (r#"{"type":"update","callId":"c","sdp":"v=0"}"#, CallStep::Update { sdp: Some("v=0".into()), muted: None }),
         (
-            r#"{"type":"update","callId":"c","muted":{"audio":true}}"#,
+            r#"{"type":"update","callId":"c","muted":{"audio":true,"video":false}}"#,
             CallStep::Update { sdp: None, muted: Some(Muted { audio: true, video: false }) },
         ),
         (r#"{"type":"hangup","callId":"c"}"#, CallStep::Hangup),
