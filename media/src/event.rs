@@ -40,13 +40,19 @@ pub struct Candidate {
     pub index: Option<u16>,
 }
 
-/// What an offer that was taken asks for.
+/// What a session description that was taken says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offered {
+#[expect(clippy::struct_excessive_bools, reason = "four facts that go in any combination")]
+pub struct Described {
     /// It has a section for video that is not turned off.
     pub video: bool,
-    /// It restarts ICE, or says again what was agreed, and nothing else: it is answered at once and
-    /// does not concern the other leg.
+    /// Some section says that the leg sends (`sendrecv`, `sendonly`).
+    pub sends: bool,
+    /// Some section says that the leg receives (`sendrecv`, `recvonly`): it has not put the call on
+    /// hold.
+    pub receives: bool,
+    /// Of an offer: it restarts ICE, or says again what was agreed, and nothing else: it is answered
+    /// at once and does not concern the other leg.
     pub restart_only: bool,
 }
 

@@ -20,7 +20,7 @@ mod options;
 mod relay;
 
 pub use error::{BindError, Full, Refused};
-pub use event::{Candidate, Event, Leg, MediaKind, Offered};
+pub use event::{Candidate, Described, Event, Leg, MediaKind};
 pub use figures::{Figures, Flow, LegFigures};
 pub use options::{Codec, Options};
 pub use relay::{Media, Relay};

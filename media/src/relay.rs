@@ -1,7 +1,7 @@
 //! The handles that the driver of calls holds: [`Relay`], and [`Media`] for one call. They only
 //! pass on what is asked to the worker that carries the call, and wait for its word.
 
-use crate::{BindError, Candidate, Event, Figures, Full, Leg, Offered, Options, Refused};
+use crate::{BindError, Candidate, Described, Event, Figures, Full, Leg, Options, Refused};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -15,9 +15,9 @@ const EVENTS: usize = 64;
 /// What is asked of a call.
 #[expect(dead_code, reason = "the worker lands next")]
 pub(crate) enum Request {
-    TakeOffer(Leg, String, oneshot::Sender<Result<Offered, Refused>>),
-    Offer(Leg, oneshot::Sender<Result<String, Refused>>),
-    TakeAnswer(Leg, String, oneshot::Sender<Result<(), Refused>>),
+    TakeOffer(Leg, String, oneshot::Sender<Result<Described, Refused>>),
+    Offer(Leg, bool, oneshot::Sender<Result<String, Refused>>),
+    TakeAnswer(Leg, String, oneshot::Sender<Result<Described, Refused>>),
     Answer(Leg, oneshot::Sender<Result<String, Refused>>),
     LoopBack(Leg, oneshot::Sender<Result<String, Refused>>),
     Restart(Leg, oneshot::Sender<Result<String, Refused>>),
@@ -88,17 +88,18 @@ struct Call {
 impl Media {
     /// Takes a leg's offer, its first or a later one. It is not answered by this, and nothing
     /// happens on the network. An offer of ours to this leg that is not answered yet is withdrawn.
-    pub async fn take_offer(&self, leg: Leg, sdp: &str) -> Result<Offered, Refused> {
+    pub async fn take_offer(&self, leg: Leg, sdp: &str) -> Result<Described, Refused> {
         self.ask(|answer| Request::TakeOffer(leg, sdp.to_owned(), answer)).await?
     }
 
-    /// An offer for a leg, of what the other leg has offered.
-    pub async fn offer(&self, leg: Leg) -> Result<String, Refused> {
-        self.ask(|answer| Request::Offer(leg, answer)).await?
+    /// An offer for a leg, of what the other leg has offered; while that has described nothing, of
+    /// audio, and of video if `video`.
+    pub async fn offer(&self, leg: Leg, video: bool) -> Result<String, Refused> {
+        self.ask(|answer| Request::Offer(leg, video, answer)).await?
     }
 
     /// Takes a leg's answer to our last offer; its checks begin.
-    pub async fn take_answer(&self, leg: Leg, sdp: &str) -> Result<(), Refused> {
+    pub async fn take_answer(&self, leg: Leg, sdp: &str) -> Result<Described, Refused> {
         self.ask(|answer| Request::TakeAnswer(leg, sdp.to_owned(), answer)).await?
     }
 
