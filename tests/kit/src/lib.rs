@@ -15,13 +15,15 @@ mod process;
 #[cfg(test)]
 mod selftest;
 mod stage;
+mod tap;
 
 pub use gateway::Gateway;
 pub use irc_client::{IrcClient, IrcLine};
 pub use irc_servers::{Ergo, Inspircd, Ngircd};
 pub use monster_client::MonsterClient;
 pub use process::Process;
-pub use stage::{Stage, irc_section};
+pub use stage::{Stage, irc_section, irc_section_at};
+pub use tap::Tap;
 
 use std::future::Future;
 use std::time::Duration;

@@ -5,10 +5,14 @@ use crate::{Ergo, Gateway, IrcClient, MonsterClient};
 
 /// A bridge section for an Ergo; `extra` are further keys of it.
 pub fn irc_section(instance: &str, ergo: &Ergo, extra: &str) -> String {
+    irc_section_at(instance, ergo.address, extra)
+}
+
+/// The same for an Ergo that is reached at this address.
+pub fn irc_section_at(instance: &str, server: std::net::SocketAddr, extra: &str) -> String {
     format!(
-        "[bridges.{instance}]\nkind = \"irc\"\nserver = \"{}\"\ntls = false\nnick = \"{instance}-bot\"\n\
-         flood = {{ burst = 10000, per_second = 10000.0 }}\nreconnect = {{ min_ms = 50, max_ms = 500 }}\nconnects_per_minute = 6000\n{extra}\n\n",
-        ergo.address
+        "[bridges.{instance}]\nkind = \"irc\"\nserver = \"{server}\"\ntls = false\nnick = \"{instance}-bot\"\n\
+         flood = {{ burst = 10000, per_second = 10000.0 }}\nreconnect = {{ min_ms = 50, max_ms = 500 }}\nconnects_per_minute = 6000\n{extra}\n\n"
     )
 }
 
