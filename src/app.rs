@@ -144,6 +144,7 @@ impl Gateway {
             }),
             trusted_proxies: server.trusted_proxies.clone().into(),
             public_url: server.public_url.clone(),
+            web_dir: server.web_dir.clone(),
         };
         let bounds = http::Bounds {
             connections: config.limits.sockets,

@@ -9,3 +9,4 @@ pub mod monster;
 pub mod store;
 pub mod telemetry;
 pub mod token;
+pub mod turn;

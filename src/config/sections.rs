@@ -5,6 +5,7 @@ use super::layers::Reader;
 use super::section::section;
 use super::setting::{LogFormat, PublicUrl, Secret};
 use crate::monster::Allow;
+use crate::turn::ServerUrl;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ section! {
         /// Reverse proxies in front of the gateway, as networks: their `X-Forwarded-For` is believed,
         /// so that limits count the people behind them.
         "trusted_proxies" => trusted_proxies: Vec<IpNet> = "[]",
+        /// A directory from which the web client is served instead of the one within the program: for
+        /// those who work on it. Empty for the one within.
+        "web_dir" => web_dir: String = "\"\"",
         /// How long a connection may take to send the head of a request, in seconds.
         "header_seconds" => header_seconds: u64 = "10",
         /// How long what is in flight may take when the gateway is told to stop, in seconds.
@@ -64,7 +68,7 @@ impl Identity {
 }
 
 section! {
-    /// Voice and video. The keys are read already; calls come with a later version.
+    /// Voice and video.
     pub struct Calls: "calls" {
         /// The address and port of the one UDP port for media.
         "udp_listen" => udp_listen: SocketAddr = "\"0.0.0.0:7581\"",
@@ -76,23 +80,29 @@ section! {
         "turn.urls" => turn_urls: Vec<String> = "[]",
         /// The secret shared with the TURN servers (`static-auth-secret` of coturn).
         "turn.secret" => turn_secret: Secret = "\"\"",
+        /// For how long credentials for the TURN servers are good, in seconds. A call needs them when
+        /// it begins and when it finds a new way, not all the time.
+        "turn.ttl_seconds" => turn_ttl_seconds: u64 = "14400",
     }
 }
 
 impl Calls {
     fn check(&self, reader: &mut Reader) {
-        let wrong = |url: &&String, schemes: [&str; 2]| {
-            !schemes.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
-        };
-        for url in self.stun.iter().filter(|url| wrong(url, ["stun:", "stuns:"])) {
-            reader.complain("calls.stun", format!("`{url}` does not start with `stun:` or `stuns:`"));
-        }
-        for url in self.turn_urls.iter().filter(|url| wrong(url, ["turn:", "turns:"])) {
-            reader.complain("calls.turn.urls", format!("`{url}` does not start with `turn:` or `turns:`"));
+        for (key, urls, relays) in [("calls.stun", &self.stun, false), ("calls.turn.urls", &self.turn_urls, true)] {
+            for url in urls {
+                match url.parse::<ServerUrl>() {
+                    Err(why) => reader.complain(key, why),
+                    Ok(server) if server.relays != relays => {
+                        reader.complain(key, format!("`{url}` belongs into the list of the other kind of servers"));
+                    }
+                    Ok(_) => {}
+                }
+            }
         }
         if !self.turn_urls.is_empty() && self.turn_secret.is_empty() {
             reader.complain("calls.turn.secret", "expected the secret of the servers in `calls.turn.urls`");
         }
+        at_least(reader, "calls.turn.ttl_seconds", self.turn_ttl_seconds, 60);
     }
 }
 

@@ -1,5 +1,5 @@
 //! The listener's routes: who answers at which path. Health, figures, check tokens and the page at
-//! `/` are here; the provisioning API is `api`; every other path is an account's and handed to
+//! `/` are here; the APIs are `api`, the web client is `web`; every other path is an account's and handed to
 //! `monster`. Called by `app`, which binds the listener and says what is behind the routes.
 
 pub mod api;
@@ -11,6 +11,7 @@ mod landing;
 mod listener;
 mod metrics;
 mod origins;
+mod web;
 
 pub use check::Redeem;
 pub use client::ClientAddress;
@@ -50,10 +51,13 @@ pub struct Site {
     pub trusted_proxies: Arc<[IpNet]>,
     /// The URL by which people reach the gateway.
     pub public_url: PublicUrl,
+    /// The directory of the web client; empty for the one within the program.
+    pub web_dir: String,
 }
 
 /// All routes.
 pub fn router(site: Site) -> Router {
+    let web = web::Web::new(&site.web_dir, web::Policy::of(&site.public_url));
     let mut router = Router::new()
         .route("/", get(landing::page).with_state(landing::Page::of(&site.public_url)))
         .route("/check/{token}", get(check::redeem).with_state(site.redeem))
@@ -64,6 +68,7 @@ pub fn router(site: Site) -> Router {
         router = router.route("/metrics", get(metrics::show).with_state(figures));
     }
     router
+        .merge(web::routes(web))
         .merge(site.api)
         .fallback_service(site.accounts.layer(middleware::from_fn(keep_reserved)))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
