@@ -2,7 +2,7 @@
 
 use crate::monster_client::MonsterClient;
 use crate::process::Process;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,12 +19,23 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Prepares one without starting it. `sections` is TOML beside `[server]`, which is made here.
+    /// Prepares one without starting it. `sections` is TOML beside `[server]`, which is made here; and
+    /// beside `[calls]`, if they have none.
     pub fn prepare(binary: &str, sections: &str) -> Self {
-        let listen = SocketAddr::from(([127, 0, 0, 1], crate::free_port()));
+        Self::prepare_at(Ipv4Addr::LOCALHOST, binary, sections)
+    }
+
+    /// Prepares one at this address of the machine: HTTP and the media of calls.
+    pub fn prepare_at(ip: Ipv4Addr, binary: &str, sections: &str) -> Self {
+        let listen = SocketAddr::from((ip, crate::free_port_at(ip)));
         let dir = tempfile::tempdir().unwrap();
+        let calls = if sections.contains("[calls]") {
+            String::new()
+        } else {
+            format!("[calls]\nudp_listen = \"{ip}:{}\"\n", crate::free_udp_port_at(ip))
+        };
         let config = format!(
-            "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{}\"\ndata_dir = \"{}\"\n\n{sections}\n",
+            "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{}\"\ndata_dir = \"{}\"\n\n{calls}\n{sections}\n",
             Self::authority(listen),
             dir.path().join("data").display()
         );
@@ -89,10 +100,10 @@ impl Gateway {
     }
 
     fn authority(listen: SocketAddr) -> String {
-        format!("localhost:{}", listen.port())
+        if listen.ip().is_loopback() { format!("localhost:{}", listen.port()) } else { listen.to_string() }
     }
 
-    /// The host of its addresses, `localhost:port`.
+    /// The host of its addresses: `localhost:port`, if it is on loopback.
     pub fn host(&self) -> String {
         Self::authority(self.listen)
     }

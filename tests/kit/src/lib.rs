@@ -7,25 +7,33 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 #![expect(clippy::missing_panics_doc, reason = "everything here panics when the test fails")]
 
+mod browser;
+mod figures;
 mod gateway;
 mod irc_client;
 mod irc_servers;
 mod monster_client;
+mod netns;
 mod process;
 #[cfg(test)]
 mod selftest;
 mod stage;
 mod tap;
+pub mod tools;
 
+pub use browser::{Browser, BrowserOptions, Tab};
+pub use figures::{Figures, MediaPath, Medium};
 pub use gateway::Gateway;
 pub use irc_client::{IrcClient, IrcLine};
 pub use irc_servers::{Ergo, Inspircd, Ngircd};
 pub use monster_client::MonsterClient;
+pub use netns::Namespace;
 pub use process::Process;
 pub use stage::{Stage, irc_section, irc_section_at};
 pub use tap::Tap;
 
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// How long a test waits for one event, unless it says otherwise.
@@ -55,7 +63,17 @@ where
     .await
 }
 
-/// A port that is free now.
+/// A TCP port that is free now.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    free_port_at(Ipv4Addr::LOCALHOST)
+}
+
+/// A TCP port that is free now at this address.
+pub fn free_port_at(ip: Ipv4Addr) -> u16 {
+    std::net::TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A UDP port that is free now at this address.
+pub fn free_udp_port_at(ip: Ipv4Addr) -> u16 {
+    std::net::UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -1,7 +1,10 @@
-//! The kit's own test: each server starts and carries a line between two people.
+//! The kit's own test: each server starts and carries a line between two people, the browser counts
+//! what it receives, and a network namespace loses what it is told to.
 
-use crate::{Ergo, Inspircd, IrcClient, Ngircd};
+use crate::{Browser, Ergo, Inspircd, IrcClient, Namespace, Ngircd};
+use serde_json::Value;
 use std::net::SocketAddr;
+use tokio::net::UdpSocket;
 
 async fn carries_a_line(server: SocketAddr) {
     let mut ann = IrcClient::connect(server, "ann", IrcClient::ALL_CAPS).await;
@@ -30,4 +33,56 @@ async fn ngircd_carries_a_line() {
 async fn inspircd_carries_a_line() {
     let server = Inspircd::start().await;
     carries_a_line(server.address).await;
+}
+
+const CALL_ITSELF: &str = "async () => {
+    const [here, there] = [new RTCPeerConnection(), new RTCPeerConnection()];
+    here.onicecandidate = ({ candidate }) => candidate && there.addIceCandidate(candidate);
+    there.onicecandidate = ({ candidate }) => candidate && here.addIceCandidate(candidate);
+    there.ontrack = ({ streams: [stream] }) => { document.querySelector('video').srcObject = stream; };
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+    for (const track of stream.getTracks()) here.addTrack(track, stream);
+    await here.setLocalDescription();
+    await there.setRemoteDescription(here.localDescription);
+    await there.setLocalDescription();
+    await here.setRemoteDescription(there.localDescription);
+}";
+
+#[tokio::test]
+#[ignore = "needs the browser; `./test calls` runs it"]
+async fn the_browser_counts_what_a_page_receives() {
+    let browser = Browser::start().await;
+    let tab = browser.tab("narcissus").await;
+    tab.serve("http://localhost:9/phone", "phone").await;
+    tab.open("http://localhost:9/phone/index.html").await;
+    tab.run(CALL_ITSELF, Value::Null).await;
+    tab.hears_sound().await;
+    tab.sees_frames().await;
+    tab.run("() => window.__observed.connections[0].getSenders().forEach(({ track }) => track.stop())", Value::Null)
+        .await;
+    tab.frames_stop().await;
+    tab.sound_stops().await;
+    tab.run("() => window.__observed.connections.forEach((one) => one.close())", Value::Null).await;
+    tab.is_idle().await;
+    browser.assert_quiet().await;
+}
+
+#[tokio::test]
+#[ignore = "needs root; `./test calls` runs it"]
+async fn a_namespace_loses_what_it_is_told_to() {
+    let Some(namespace) = Namespace::make() else { return };
+    let socket = UdpSocket::bind((namespace.outside, 0)).await.unwrap();
+    let send =
+        format!("exec 3<>/dev/udp/{}/{}; echo hello 2>&- >&3", namespace.outside, socket.local_addr().unwrap().port());
+    let hears = async || {
+        let status = namespace.command("bash").args(["-c", &send]).status().await.unwrap();
+        let mut buffer = [0; 16];
+        status.success() && socket.try_recv(&mut buffer).is_ok()
+    };
+    socket.writable().await.unwrap();
+    crate::until("a datagram", async || hears().await.then_some(())).await;
+    namespace.drop_packets("udp {port} 1-65535");
+    assert!(!hears().await, "everything is lost");
+    namespace.drop_nothing();
+    crate::until("a datagram again", async || hears().await.then_some(())).await;
 }
