@@ -7,7 +7,7 @@
 //! behind one on whose success it depends.
 
 use crate::{Leg, Record};
-use monster_bridge_api::{CallMedia, CallStep, DeviceId, IceCandidate, Muted};
+use monster_bridge_api::{CallMedia, CallStep, DeviceId, IceCandidate};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,8 +88,8 @@ pub enum Action {
         candidates: Vec<IceCandidate>,
     },
     /// What this device did was not taken, and has changed nothing: tell whoever did it. Concerns
-    /// the step that is being handled, if it came from this leg; else there may be no way left to
-    /// tell.
+    /// the step that is being handled, if that came from this leg; else there may be no way left to
+    /// tell, and nothing has to be done.
     Refuse {
         /// Which side.
         leg: Leg,
@@ -123,7 +123,7 @@ pub enum Blank {
     /// [`CallStep::Answer`].
     Answer,
     /// [`CallStep::Update`].
-    Update(Option<Muted>),
+    Update,
 }
 
 impl Blank {
@@ -133,7 +133,7 @@ impl Blank {
         match self {
             Self::Offer(media) => CallStep::Offer { media, sdp },
             Self::Answer => CallStep::Answer { sdp },
-            Self::Update(muted) => CallStep::Update { sdp, muted },
+            Self::Update => CallStep::Update { sdp, muted: None },
         }
     }
 }

@@ -4,11 +4,16 @@
 
 mod action;
 mod call;
+mod ending;
 mod glare;
 mod input;
 mod leg;
 mod options;
 mod record;
+mod setup;
+mod side;
+mod talk;
+mod watch;
 
 pub use action::{Action, Blank, Devices};
 pub use call::Call;

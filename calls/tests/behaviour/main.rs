@@ -1,0 +1,5 @@
+//! What a call does, seen from outside.
+
+mod scene;
+mod setup;
+mod talk;
