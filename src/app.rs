@@ -11,6 +11,7 @@ use crate::monster::{self, Allow, BadAllow, MonsterSide, Options, Patience, Port
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{InstanceLock, LockError, Store, StoreError};
 use crate::token::{AdminToken, TokenError};
+use crate::turn::IceServers;
 use insight::Insight;
 use monster_bridge_api::ConfigError;
 use std::net::SocketAddr;
@@ -138,7 +139,14 @@ impl Gateway {
             figures: figures.map(|handle| (handle, config.metrics.token.clone())),
             gather: insight,
             redeem: Arc::new(Vouching(Arc::clone(&monster))),
-            api: http::api::router(Arc::clone(&core), Arc::clone(&store), environment, token),
+            api: http::api::router(http::api::Backing {
+                core: Arc::clone(&core),
+                store: Arc::clone(&store),
+                environment,
+                token,
+                ice: IceServers::of(&config.calls),
+                secure: server.public_url.is_secure(),
+            }),
             accounts: monster::accounts(Arc::clone(&monster), |request| {
                 request.extensions().get::<http::ClientAddress>().map(|client| client.0)
             }),

@@ -266,7 +266,7 @@ fn store_failed(error: &StoreError) -> DeliveryError {
 }
 
 /// The message that an act refers to.
-fn quote_of(act: &Said) -> Option<&Quote> {
+pub(super) fn quote_of(act: &Said) -> Option<&Quote> {
     match act {
         Said::Send { reply, .. } => reply.as_ref(),
         Said::Edit { target, .. }
@@ -293,7 +293,7 @@ fn id_for(quote: &Quote, account: &Address) -> String {
 }
 
 /// What the frame for an account says; `None` if it is told nothing.
-fn act_for(body: &Body, author_name: &str, account: &Address) -> Option<Act> {
+pub(super) fn act_for(body: &Body, author_name: &str, account: &Address) -> Option<Act> {
     let text = |words: &Words| words::markdown_of(words, author_name);
     let say = |text: String| Some(Act::Say { text, reply_to: None });
     match &body.act {

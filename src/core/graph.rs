@@ -144,6 +144,14 @@ impl Graph {
         places.filter(move |place| self.is_in(account, place))
     }
 
+    /// How the account stands to places, and others to it, however that is.
+    pub(crate) fn relations_of(&self, account: &str) -> Vec<Arc<Relation>> {
+        let places = self.by_account.get(account).into_iter().flatten();
+        let ours = places.filter_map(|place| self.relation(account, place));
+        let theirs = self.by_place.get(account).into_iter().flat_map(HashMap::values);
+        ours.chain(theirs).cloned().collect()
+    }
+
     /// Every place that somebody has a relation to.
     pub(crate) fn places(&self) -> impl Iterator<Item = &str> {
         self.by_place.iter().filter(|(_, members)| !members.is_empty()).map(|(place, _)| place.as_str())

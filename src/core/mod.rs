@@ -6,7 +6,8 @@
 //! `docs/architecture.md` has the way of a message; each step of it is a module here:
 //! `requests`, `speak`, `relate`, `about` and `host` take what comes, `places` and `fanout` find who
 //! is concerned, `body` is the form in which it is journalled, `lanes` keep the order in which
-//! `deliver` hands it over, `words` and `markdown` fit it to the reader.
+//! `deliver` hands it over, `words` and `markdown` fit it to the reader, `reading` is what it can
+//! read again.
 
 mod about;
 mod admin;
@@ -32,6 +33,7 @@ mod peer;
 mod places;
 mod port;
 mod quotes;
+mod reading;
 mod registry;
 mod relate;
 mod requests;
@@ -48,6 +50,7 @@ pub use changes::seen;
 pub use environment::{Clock, Environment, Random};
 pub use peer::{Peer, Side, Speaker};
 pub use port::{Act, MonsterPort, Outgoing};
+pub use reading::{Quoted, Row, RowKind, Talk};
 pub use registry::Registry;
 pub use settings::Settings;
 

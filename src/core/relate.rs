@@ -4,6 +4,7 @@
 use super::Core;
 use super::body::{Body, Said, Scene};
 use super::conversation;
+use super::graph::Graph;
 use super::journal::Entry;
 use super::keys::{new_key, stored_id};
 use super::places::Place;
@@ -243,7 +244,10 @@ impl Core {
             state,
             pass: pass.map(str::to_owned),
             nickname: nickname.map(str::to_owned),
-            since: known.as_ref().map_or_else(|| self.environment.now_ms(), |known| known.since),
+            since: known
+                .as_ref()
+                .filter(|known| known.state == state)
+                .map_or_else(|| self.environment.now_ms(), |known| known.since),
         };
         if known.as_deref() != Some(&relation) {
             self.book.set_relation(relation).await?;
@@ -251,26 +255,31 @@ impl Core {
         Ok(())
     }
 
-    /// How two people stand to each other.
     fn standing(&self, account: &Address, other: &Address) -> Standing {
-        let graph = self.book.graph().read();
-        let ours = graph.relation(account.as_str(), other.as_str()).map(|relation| relation.state);
-        let theirs = graph.relation(other.as_str(), account.as_str()).map(|relation| relation.state);
-        match (ours, theirs) {
-            (Some(RelationState::Accepted), _) | (_, Some(RelationState::Accepted)) => Standing::Contacts,
-            (_, Some(RelationState::Asked)) | (Some(RelationState::Invited), _) => Standing::TheyAsked,
-            (Some(RelationState::Asked), _) | (_, Some(RelationState::Invited)) => Standing::WeAsked,
-            (None, None) => Standing::None,
-        }
+        Standing::between(&self.book.graph().read(), account, other)
     }
 }
 
+/// How two people stand to each other, seen from the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+pub(crate) enum Standing {
     None,
     WeAsked,
     TheyAsked,
     Contacts,
+}
+
+impl Standing {
+    pub(crate) fn between(graph: &Graph, account: &Address, other: &Address) -> Self {
+        let ours = graph.relation(account.as_str(), other.as_str()).map(|relation| relation.state);
+        let theirs = graph.relation(other.as_str(), account.as_str()).map(|relation| relation.state);
+        match (ours, theirs) {
+            (Some(RelationState::Accepted), _) | (_, Some(RelationState::Accepted)) => Self::Contacts,
+            (_, Some(RelationState::Asked)) | (Some(RelationState::Invited), _) => Self::TheyAsked,
+            (Some(RelationState::Asked), _) | (_, Some(RelationState::Invited)) => Self::WeAsked,
+            (None, None) => Self::None,
+        }
+    }
 }
 
 fn decision_of(answer: &str) -> Option<Decision> {

@@ -6,6 +6,7 @@ pub mod api;
 mod check;
 mod client;
 mod guard;
+mod guesses;
 mod health;
 mod landing;
 mod listener;

@@ -119,6 +119,10 @@ pub trait Store: Send + Sync + 'static {
     /// older than message `before` if given; at most `limit`.
     async fn conversations(&self, before: Option<i64>, limit: usize) -> Result<Vec<Message>, StoreError>;
 
+    /// The newest message of each conversation of two people of whom this address is one, in any
+    /// order.
+    async fn conversations_with(&self, address: &str) -> Result<Vec<Message>, StoreError>;
+
     // -- answers -----------------------------------------------------------------------------
 
     /// The answer that was given to a request that is not journalled (1001, 1004), if it was.

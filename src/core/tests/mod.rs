@@ -3,6 +3,7 @@
 mod failures;
 mod load;
 mod people;
+mod reading;
 mod ring;
 mod rooms;
 mod world;

@@ -12,9 +12,10 @@ use utoipa::{Modify, ToSchema as _};
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
-        title = "monster-gateway provisioning API",
+        title = "monster-gateway API",
         description = "Accounts, links, the map, conversations, waiting deliveries and bridges of a gateway.\n\n\
-            Every request needs the administrator's token (`monster-gateway admin-token`). Lists come in pages: \
+            Every request needs the administrator's token (`monster-gateway admin-token`), but those under \
+            `/me` need the token of the account that they are about. Lists come in pages: \
             `next` of one is `cursor` of the following. Unknown fields and parameters are refused. A `PUT` again \
             changes nothing; a `DELETE` of what is not there is answered as if it had been.",
     ),
@@ -29,7 +30,10 @@ struct Token;
 impl Modify for Token {
     fn modify(&self, document: &mut OpenApi) {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        document.components.get_or_insert_default().add_security_scheme("token", scheme);
+        let components = document.components.get_or_insert_default();
+        for name in ["token", "account"] {
+            components.add_security_scheme(name, scheme.clone());
+        }
     }
 }
 

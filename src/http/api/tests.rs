@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tower::ServiceExt as _;
 
-const HOST: &str = "gw.example.org";
+pub(super) const HOST: &str = "gw.example.org";
 
 /// A gateway with an echo bridge and nothing else.
-struct Gateway {
+pub(super) struct Gateway {
     router: Router,
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     store: Arc<dyn Store>,
     token: AdminToken,
     _data: tempfile::TempDir,
@@ -27,14 +27,14 @@ struct Gateway {
 
 /// What was answered.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: axum::http::HeaderMap,
-    body: Value,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: axum::http::HeaderMap,
+    pub(super) body: Value,
 }
 
 impl Gateway {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path()).unwrap());
         let environment = Environment::system();
@@ -50,13 +50,20 @@ impl Gateway {
         let echo = monster_bridge_echo::factory(scope, json!({})).unwrap();
         core.register_bridge(&InstanceName::new("echo"), echo);
         core.start().await.unwrap();
-        let api = router(Arc::clone(&core), Arc::clone(&store), environment, token.clone());
+        let api = router(Backing {
+            core: Arc::clone(&core),
+            store: Arc::clone(&store),
+            environment,
+            token: token.clone(),
+            ice: ice(),
+            secure: true,
+        });
         // Beside another router, as `http` has it.
         let router = Router::new().route("/healthz", get(async || "up")).merge(api);
         Self { router, core, store, token, _data: data }
     }
 
-    async fn send(&self, request: Request<Body>) -> Answer {
+    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -78,15 +85,29 @@ impl Gateway {
         .unwrap()
     }
 
+    /// Makes a person and gives their token.
+    pub(super) async fn person(&self, name: &str) -> String {
+        self.put(&format!("/accounts/{name}"), json!({ "kind": "person" })).await;
+        let made = self.post(&format!("/accounts/{name}/tokens"), json!({})).await;
+        made.body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// The same request with another token.
+    pub(super) async fn as_owner(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let mut request = self.request(method, path, body);
+        request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        self.send(request).await
+    }
+
     async fn get(&self, path: &str) -> Answer {
         self.send(self.request("GET", path, None)).await
     }
 
-    async fn put(&self, path: &str, body: Value) -> Answer {
+    pub(super) async fn put(&self, path: &str, body: Value) -> Answer {
         self.send(self.request("PUT", path, Some(&body))).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(super) async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(self.request("POST", path, Some(&body))).await
     }
 
@@ -95,9 +116,17 @@ impl Gateway {
     }
 }
 
+/// A TURN server that callers are told of.
+fn ice() -> IceServers {
+    let text = "[calls]\nturn = { urls = [\"turn:turn.example.org\"], secret = \"hush\", ttl_seconds = 600 }\n";
+    let source = crate::config::Source { path: "test.toml".into(), text: text.to_owned() };
+    let kinds = crate::core::Registry::default();
+    IceServers::of(&crate::config::Config::read(Some(source), std::collections::HashMap::new(), &kinds).unwrap().calls)
+}
+
 impl Answer {
     /// A failure as every failure looks.
-    fn field(&self, status: u16) -> &str {
+    pub(super) fn field(&self, status: u16) -> &str {
         assert_eq!(self.status, status, "{self:?}");
         assert!(!self.body["error"].as_str().unwrap().is_empty());
         self.body["field"].as_str().unwrap_or_default()
@@ -107,7 +136,8 @@ impl Answer {
 #[tokio::test]
 async fn every_described_route_is_there_and_wants_the_token() {
     let gateway = Gateway::new().await;
-    let (_, document) = routes();
+    let alice = gateway.person("alice").await;
+    let (_, _, document) = routes();
     let document = serde_json::to_value(&document).unwrap();
     let mut ids = BTreeSet::new();
     let mut routes = 0;
@@ -119,7 +149,8 @@ async fn every_described_route_is_there_and_wants_the_token() {
             request.headers_mut().remove(header::AUTHORIZATION);
             gateway.send(request).await.field(401);
 
-            let known = gateway.send(gateway.request(method.as_str(), &path, None)).await;
+            let token = if path.starts_with("/me") { &alice } else { gateway.token.reveal() };
+            let known = gateway.as_owner(token, method.as_str(), &path, None).await;
             assert_ne!(known.status, 405, "{method} {path}");
             assert!(!known.body.to_string().contains("nothing at this path"), "{method} {path}");
             for status in ["400", "401", "429"] {
@@ -129,9 +160,18 @@ async fn every_described_route_is_there_and_wants_the_token() {
             assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
             routes += 1;
         }
-        assert_eq!(gateway.send(gateway.request("PATCH", &path, None)).await.status, 405, "{path}");
+        let token = if path.starts_with("/me") { &alice } else { gateway.token.reveal() };
+        assert_eq!(gateway.as_owner(token, "PATCH", &path, None).await.status, 405, "{path}");
     }
-    assert_eq!(routes, 22);
+    assert_eq!(routes, 27);
+}
+
+#[tokio::test]
+async fn an_accounts_token_does_not_administrate_and_the_administrators_is_no_account() {
+    let gateway = Gateway::new().await;
+    let alice = gateway.person("alice").await;
+    gateway.as_owner(&alice, "GET", "/accounts", None).await.field(401);
+    gateway.as_owner(gateway.token.reveal(), "GET", "/me", None).await.field(401);
 }
 
 #[tokio::test]

@@ -223,6 +223,32 @@ pub(crate) async fn conversations_come_newest_first(fixture: &impl Fixture) {
     assert_eq!(rest, all[1..2]);
 }
 
+pub(crate) async fn somebodys_conversations_are_those_with_one_other(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let names = [
+        "@al:gw @alice:gw",
+        "@alice:gw @bob:gw",
+        "@alice:gw @bob:gw",
+        "@alice:gw.org @bob:gw",
+        "@alice:gw",
+        "@malice:gw @zoe:gw",
+        "@alice%25:gw @bob:gw",
+        "link:1",
+    ];
+    for (n, name) in names.into_iter().enumerate() {
+        put(&*store, NewMessage { conversation: name.into(), ..said(n) }, &[]).await;
+    }
+    let with = async |address: &str| {
+        let mut found = store.conversations_with(address).await.unwrap();
+        found.sort_by_key(|message| message.id);
+        found.into_iter().map(|message| message.message.key.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(with("@alice:gw").await, [said(0).key, said(2).key]);
+    assert_eq!(with("@bob:gw").await, [said(2).key, said(3).key, said(6).key]);
+    assert_eq!(with("@nobody:gw").await, Vec::<String>::new());
+    assert_eq!(with("%").await, Vec::<String>::new());
+}
+
 pub(crate) async fn old_messages_go_unless_something_waits_for_them(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let heard = listen(&store);

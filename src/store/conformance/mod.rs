@@ -45,6 +45,7 @@ macro_rules! suite {
                 numbers_are_never_used_again,
                 history_goes_back_from_any_message,
                 conversations_come_newest_first,
+                somebodys_conversations_are_those_with_one_other,
                 old_messages_go_unless_something_waits_for_them,
                 a_lane_that_was_forgotten_works_again,
                 two_processes_see_each_other_s_messages,

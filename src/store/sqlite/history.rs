@@ -250,6 +250,28 @@ pub(super) fn conversations(
     take(conn, ids, limit, sift)
 }
 
+/// [`crate::store::Store::conversations_with`]. Looks at the name of every conversation, which is a
+/// narrow table.
+pub(super) fn conversations_with(
+    conn: &Connection,
+    shared: &Shared,
+    address: &str,
+    sift: &mut Sift,
+) -> Read<Vec<Message>> {
+    // An address ends with its host, which holds no space: the names meant are `address other` and
+    // `other address`. (`!` comes after the space.)
+    let sql = "SELECT id FROM conversations WHERE name > ?1 || ' ' AND name < ?1 || '!' \
+               UNION SELECT id FROM conversations WHERE substr(name, -length(?1) - 1) = ' ' || ?1";
+    let numbers: Vec<i64> =
+        conn.prepare_cached(sql)?.query_map([address], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut found = Vec::new();
+    for number in numbers {
+        let ids = index::of_conversation(conn, &shared.recent, (number, i64::MAX), 1)?;
+        found.extend(take(conn, ids, 1, sift)?);
+    }
+    Ok(found)
+}
+
 /// The first `limit` of these messages that are there.
 fn take(conn: &Connection, ids: Vec<i64>, limit: usize, sift: &mut Sift) -> Read<Vec<Message>> {
     let mut found = Vec::new();

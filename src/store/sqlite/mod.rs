@@ -279,6 +279,14 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn conversations_with(&self, address: &str) -> Result<Vec<Message>, StoreError> {
+        let (shared, address) = (self.shared.clone(), address.to_owned());
+        self.read("read somebody's conversations", move |conn, sift| {
+            history::conversations_with(conn, &shared, &address, sift)
+        })
+        .await
+    }
+
     async fn answer(&self, account: &str, address: &str, message_id: &str) -> Result<Option<String>, StoreError> {
         let request = [account, address, message_id].map(str::to_owned);
         self.read("read an answer", move |conn, sift| {
