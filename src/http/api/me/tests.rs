@@ -41,8 +41,8 @@ async fn conversations_and_messages_have_the_fields_that_are_described() {
     let gateway = Gateway::new().await;
     let (alice, bob) = (gateway.person("alice").await, gateway.person("bob").await);
     say(&gateway, "alice", "bob", "a1", "**hello**").await;
-    let list = gateway.as_owner(&bob, "GET", "/me/conversations", None).await.body;
-    let row = &list["items"][0];
+    let page = gateway.as_owner(&bob, "GET", "/me/conversations", None).await.body;
+    let row = &page["items"][0];
     let last = &row["last"];
     assert_eq!(row["address"], format!("@alice:{HOST}"));
     assert_eq!((&row["kind"], &row["relation"], &row["unread"]), (&json!("person"), &Value::Null, &json!(1)));
@@ -51,7 +51,7 @@ async fn conversations_and_messages_have_the_fields_that_are_described() {
         (&last["kind"], &last["excerpt"], &last["nickname"]),
         (&json!("text"), &json!("hello"), &json!("alice"))
     );
-    assert_eq!(list.get("next"), None);
+    assert_eq!(page.get("next"), None);
 
     let page = gateway.as_owner(&alice, "GET", &messages_with("bob"), None).await.body;
     let message = page["items"][0].as_object().unwrap();
