@@ -5,13 +5,17 @@
 //! that change accounts, links or the map work on the store, whether a gateway runs on it or not.
 
 mod accounts;
+#[cfg(feature = "caller")]
+mod call;
 mod chat;
 mod copies;
 mod doctor;
 mod failure;
+mod home;
 mod links;
 mod map;
 mod office;
+mod plain;
 mod print;
 mod run;
 mod small;
@@ -59,6 +63,8 @@ enum Command {
     /// Print the Matrix application-service registration of a bridge instance.
     Registration(small::Registration),
     Chat(chat::Chat),
+    #[cfg(feature = "caller")]
+    Call(call::Call),
     /// Ask the gateway of this configuration whether it is up; for health checks.
     Health(small::Health),
 }
@@ -104,6 +110,8 @@ fn act(cli: Cli) -> Outcome {
         Command::Restore(command) => command.run(config),
         Command::Registration(command) => command.run(config),
         Command::Chat(command) => blocking(command.run(config)),
+        #[cfg(feature = "caller")]
+        Command::Call(command) => blocking(command.run(config)),
         Command::Health(command) => blocking(command.run(config)),
     }
 }

@@ -10,6 +10,14 @@ use monster_protocol::Address;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A number of seconds on the command line, up to a year.
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=31_536_000.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected a number of seconds".to_owned()),
+    }
+}
+
 /// Reads the configuration.
 pub(super) fn load(file: Option<&Path>) -> Outcome<Config> {
     Ok(Config::load(file, &bridge_kinds())?)

@@ -1,26 +1,21 @@
 //! `chat`: a terminal client, to talk to any address from a shell and to script against.
 //!
-//! It speaks to a gateway over a home socket like any other client (`socket`), as an account that
-//! `home` finds. What lines and frames mean is in `talk` (for people) and `script` (for programs,
+//! It speaks to a gateway over a home socket like any other client, as an account that `home` finds. What lines and frames mean is in `talk` (for people) and `script` (for programs,
 //! `--json`): both only say what is to be sent and shown, and this module does it.
 
-mod home;
 mod pending;
-mod plain;
 mod script;
-mod socket;
 mod talk;
 
 use super::failure::{Failure, Outcome};
-use super::office::address;
+use super::home::{self, Home, Link};
+use super::office::{address, seconds};
 use super::print;
 use clap::Args;
-use home::Home;
 use monster_protocol::Address;
 use pending::Pending;
 use script::Script;
 use serde_json::Value;
-use socket::Link;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 use std::time::Duration;
@@ -49,13 +44,6 @@ pub(super) struct Chat {
     /// How long to go on listening after the end of standard input, in seconds.
     #[arg(long = "for", value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     linger: f64,
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=31_536_000.0).contains(&seconds) => Ok(seconds),
-        _ => Err("expected a number of seconds".to_owned()),
-    }
 }
 
 /// What a line or a frame leads to.

@@ -3,9 +3,9 @@
 
 mod shown;
 
-use super::plain::{lines, one_line};
 use super::script::Ids;
 use super::{Effect, Front};
+use crate::cli::plain::{lines, one_line};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use monster_protocol::Address;

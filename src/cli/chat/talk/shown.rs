@@ -1,6 +1,6 @@
 //! What is on the screen: messages by number, and profiles.
 
-use super::super::plain::one_line;
+use super::super::super::plain::one_line;
 use monster_protocol::Address;
 use serde_json::Value;
 use std::collections::VecDeque;

@@ -1,5 +1,9 @@
-//! As whom the chat speaks, and to which gateway: an account with its token and the URL of its home
-//! socket.
+//! As whom `chat` and `call` speak, and to which gateway: an account with its token and the URL of its
+//! home socket, which `socket` opens.
+
+mod socket;
+
+pub(super) use socket::Link;
 
 use crate::cli::accounts::new_token;
 use crate::cli::failure::{Failure, Outcome};
@@ -30,6 +34,23 @@ pub(super) struct Home {
     pub(super) port: u16,
     /// Whether over TLS.
     pub(super) tls: bool,
+}
+
+impl Home {
+    /// Whether the gateway is on this machine.
+    #[cfg(feature = "caller")]
+    pub(super) fn is_here(&self) -> bool {
+        let ip = self.host.parse::<std::net::IpAddr>();
+        self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// The base of the gateway's HTTP API.
+    #[cfg(feature = "caller")]
+    pub(super) fn http(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        format!("{scheme}://{host}:{}", self.port)
+    }
 }
 
 /// The home of `account`: a name here, an address or URL elsewhere, or nothing for one's own.

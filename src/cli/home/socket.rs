@@ -1,7 +1,8 @@
-//! The home socket of the chat: connecting, and connecting again.
+//! The home socket of a command: connecting, and connecting again.
 
-use super::home::Home;
+use super::Home;
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::plain::one_line;
 use futures_util::{SinkExt as _, StreamExt as _};
 use monster_protocol::DEFAULT_MAX_FRAME_BYTES;
 use rustls::pki_types::ServerName;
@@ -26,20 +27,20 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// An open home socket.
-pub(super) struct Link {
+pub(in crate::cli) struct Link {
     socket: WebSocketStream<Box<dyn Stream>>,
     asked_for_life: bool,
 }
 
 impl Link {
     /// Connects once.
-    pub(super) async fn open(home: &Home) -> Outcome<Self> {
+    pub(in crate::cli) async fn open(home: &Home) -> Outcome<Self> {
         let opened = tokio::time::timeout(CONNECT, connect(home)).await;
         opened.unwrap_or_else(|_| Err(Refused::Later("it does not answer".to_owned()))).map_err(|why| why.told(home))
     }
 
     /// Connects again after a loss, for as long as it takes.
-    pub(super) async fn open_again(home: &Home) -> Outcome<Self> {
+    pub(in crate::cli) async fn open_again(home: &Home) -> Outcome<Self> {
         let (mut pause, longest) = PAUSES;
         loop {
             match tokio::time::timeout(CONNECT, connect(home)).await {
@@ -53,7 +54,7 @@ impl Link {
     }
 
     /// The next frame; `None` when the socket has ended.
-    pub(super) async fn next(&mut self) -> Option<Value> {
+    pub(in crate::cli) async fn next(&mut self) -> Option<Value> {
         loop {
             let Ok(heard) = tokio::time::timeout(PING_AFTER, self.socket.next()).await else {
                 if self.asked_for_life || self.socket.send(Message::Ping(Vec::new().into())).await.is_err() {
@@ -76,12 +77,12 @@ impl Link {
     }
 
     /// Sends a frame. If the socket has ended, [`Link::next`] will tell.
-    pub(super) async fn send(&mut self, frame: &Value) {
+    pub(in crate::cli) async fn send(&mut self, frame: &Value) {
         let _ = self.socket.send(Message::text(frame.to_string())).await;
     }
 
     /// Closes the socket properly.
-    pub(super) async fn close(&mut self) {
+    pub(in crate::cli) async fn close(&mut self) {
         let _ = tokio::time::timeout(Duration::from_secs(2), self.socket.close(None)).await;
     }
 }
@@ -135,7 +136,7 @@ async fn connect(home: &Home) -> Result<Link, Refused> {
 /// What the answer to a refused upgrade says.
 fn told(body: &[u8]) -> Option<String> {
     let answer: Value = serde_json::from_slice(body).ok()?;
-    answer["error"].as_str().map(super::plain::one_line)
+    answer["error"].as_str().map(one_line)
 }
 
 async fn secure(home: &Home, tcp: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Refused> {
