@@ -163,7 +163,7 @@ export class CallView {
 
   #openKeypad() {
     const pressed = h('output', { class: 'pressed', 'aria-live': 'polite' });
-    modal(t('call.keypad'), [pressed, h('div', { class: 'keypad', role: 'group', 'aria-label': t('call.keypad.keys') },
+    modal(t('call.keypad'), [pressed, h('div', { class: 'keys', role: 'group', 'aria-label': t('call.keypad.keys') },
       KEYS.map((key) => h('button', { type: 'button', class: 'key', text: key, on: { click: () => {
         this.#call.dial(key);
         pressed.textContent += key;
