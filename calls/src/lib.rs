@@ -35,15 +35,16 @@
 //! - A leg is expected to be heard unless it is not to send, has muted what it sends, or either leg is
 //!   on hold. What is not heard for [`Options::first_media`] after the answer, or later for
 //!   [`Options::silence`], ends the call for both.
-//! - A device that cannot be reached any more ends a call that rings. In an answered call it may come
-//!   back, on whatever connection; and any device of the same person takes the leg over by an offer.
+//! - A caller that cannot be reached any more ends a call that rings; a ringing device that cannot does
+//!   not. In an answered call a device may come back, on whatever connection; and any device of the
+//!   same person takes the leg over by an offer.
 //! - Two calls that cross are two calls: [`glare`] says which goes on.
 //! - What is refused changes nothing, and whoever did it is told why ([`Action::Refuse`]).
 
 mod action;
 mod call;
+mod crossing;
 mod ending;
-mod glare;
 mod input;
 mod leg;
 mod options;
@@ -55,7 +56,7 @@ mod watch;
 
 pub use action::{Action, Blank, Devices};
 pub use call::Call;
-pub use glare::{Glare, glare};
+pub use crossing::{Glare, glare};
 pub use input::{Described, Input, MediaEvent, Request};
 pub use leg::{Leg, LegState};
 pub use options::Options;
