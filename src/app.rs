@@ -4,6 +4,7 @@
 
 mod insight;
 
+use crate::calls::{self, Calls};
 use crate::config::{Config, Limits};
 use crate::core::{Core, Environment, Registry, Settings};
 use crate::http;
@@ -14,6 +15,7 @@ use crate::token::{AdminToken, TokenError};
 use crate::turn::IceServers;
 use insight::Insight;
 use monster_bridge_api::ConfigError;
+use monster_media::{BindError, Codec, Relay};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,6 +78,9 @@ pub enum StartError {
         /// What is wrong with its section.
         why: ConfigError,
     },
+    /// The ports for call media cannot be opened.
+    #[error("calls: {0}")]
+    Media(#[from] BindError),
     /// The listener cannot be bound.
     #[error("cannot listen on {address}: {why}")]
     Bind {
@@ -92,6 +97,7 @@ pub struct Running {
     pub address: SocketAddr,
     core: Arc<Core>,
     monster: Arc<MonsterSide>,
+    calls: Option<Arc<Calls>>,
     store: Arc<dyn Store>,
     accepting: CancellationToken,
     tasks: TaskTracker,
@@ -131,6 +137,7 @@ impl Gateway {
         register_bridges(&core, &config)?;
         let monster = MonsterSide::new(Arc::clone(&core), options(&config)?);
         core.set_port(Arc::new(Port::new(Arc::clone(&monster))));
+        let calls = open_calls(&core, &environment, &config).await?;
         core.start().await?;
 
         let insight = Arc::new(Insight::new(Arc::clone(&core), Arc::clone(&store)));
@@ -163,8 +170,39 @@ impl Gateway {
         let (accepting, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(http::serve(listener, http::router(site), bounds, accepting.clone(), tasks.clone()));
         let grace = Duration::from_secs(server.stop_seconds);
-        Ok(Running { address, core, monster, store, accepting, tasks, grace, _lock: lock })
+        Ok(Running { address, core, monster, calls, store, accepting, tasks, grace, _lock: lock })
     }
+}
+
+/// The room of calls, if there are to be any.
+async fn open_calls(
+    core: &Arc<Core>,
+    environment: &Environment,
+    config: &Config,
+) -> Result<Option<Arc<Calls>>, StartError> {
+    let section = &config.calls;
+    if !section.enabled {
+        return Ok(None);
+    }
+    let relay = Relay::bind(monster_media::Options {
+        udp_listen: section.udp_listen,
+        tcp_listen: section.tcp_listen,
+        external_ips: section.external_ips.clone(),
+        codecs: section.codecs.iter().filter_map(|name| Codec::named(name)).collect(),
+        max_calls: section.max_calls,
+        ..monster_media::Options::default()
+    })
+    .await?;
+    let settings = calls::Settings {
+        ring: Duration::from_secs(section.ring_seconds),
+        link: Duration::from_secs(section.link_seconds),
+        max_calls: section.max_calls,
+        max_calls_per_account: section.max_calls_per_account,
+        ..calls::Settings::new(config.server.public_url.as_str())
+    };
+    let calls = Calls::new(Arc::clone(core), environment.clone(), relay, settings);
+    core.set_desk(calls.desk());
+    Ok(Some(calls))
 }
 
 /// The check tokens of the Monster side, for the listener.
@@ -229,6 +267,11 @@ impl Running {
         &self.core
     }
 
+    /// The room of calls, unless they are switched off.
+    pub fn calls(&self) -> Option<&Arc<Calls>> {
+        self.calls.as_ref()
+    }
+
     /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
@@ -244,6 +287,9 @@ impl Running {
     pub async fn stop(self) {
         self.accepting.cancel();
         self.tasks.close();
+        if let Some(calls) = &self.calls {
+            calls.stop(self.grace / 5).await;
+        }
         // The router has this time twice: for deliveries, and for the bridges.
         self.core.stop(self.grace.mul_f32(0.3)).await;
         self.monster.stop(self.grace / 5).await;
@@ -267,7 +313,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let text = format!(
-            "[server]\npublic_url = \"http://localhost:{port}\"\ndata_dir = {data_dir:?}\n[bridges.libera]\nenabled = \
+            "[server]\npublic_url = \"http://localhost:{port}\"\ndata_dir = {data_dir:?}\n[calls]\nudp_listen = \"127.0.0.1:0\"\n[bridges.libera]\nenabled = \
              false\n"
         );
         let source = Source { path: "test.toml".into(), text };
@@ -293,7 +339,8 @@ mod tests {
                 Ok(account) => account,
                 Err(_) => admin.address_of("ann").unwrap(),
             };
-            let speaker = Speaker { account, side: Side::Home, ext: true, nickname: None, picture: None };
+            let device = monster_bridge_api::DeviceId::new("test");
+            let speaker = Speaker { account, side: Side::Home, ext: true, nickname: None, picture: None, device };
             let frame = Frame::parse(r#"{"messageId":"1","code":"1000"}"#).unwrap();
             let Frame::Request(request) = frame else { panic!("a request") };
             let echo = format!("@echo:echo:localhost:{}", gateway.address.port()).parse().unwrap();

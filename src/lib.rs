@@ -1,6 +1,7 @@
 //! The rooms of the gateway; `main` only wires them. `docs/architecture.md` has the picture.
 
 pub mod app;
+pub mod calls;
 pub mod cli;
 pub mod config;
 pub mod core;

@@ -7,6 +7,7 @@ use super::setting::{LogFormat, PublicUrl, Secret};
 use crate::monster::Allow;
 use crate::turn::ServerUrl;
 use ipnet::IpNet;
+use monster_media::Codec;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -70,8 +71,13 @@ impl Identity {
 section! {
     /// Voice and video.
     pub struct Calls: "calls" {
+        /// Whether there are calls.
+        "enabled" => enabled: bool = "true",
         /// The address and port of the one UDP port for media.
         "udp_listen" => udp_listen: SocketAddr = "\"0.0.0.0:7581\"",
+        /// The address and port for media over TCP, for those whose network lets no UDP out; empty for
+        /// none. It may be the same port as for UDP.
+        "tcp_listen" => tcp_listen: Option<SocketAddr> = "\"\"",
         /// The addresses that are told to others, when the gateway is behind NAT.
         "external_ips" => external_ips: Vec<IpAddr> = "[]",
         /// STUN servers, e.g. `["stun:stun.example.org:3478"]`.
@@ -83,6 +89,17 @@ section! {
         /// For how long credentials for the TURN servers are good, in seconds. A call needs them when
         /// it begins and when it finds a new way, not all the time.
         "turn.ttl_seconds" => turn_ttl_seconds: u64 = "14400",
+        /// What may be spoken and shown in, in the order of preference; nothing is transcoded. Known:
+        /// opus, G722, PCMU, PCMA, telephone-event, CN, VP8, VP9, H264, AV1.
+        "codecs" => codecs: Vec<String> = "[\"opus\", \"G722\", \"PCMU\", \"PCMA\", \"telephone-event\", \"CN\", \"VP8\", \"VP9\", \"H264\", \"AV1\"]",
+        /// How long it rings before nobody has answered, in seconds.
+        "ring_seconds" => ring_seconds: u64 = "60",
+        /// The same for a call that was announced by a link, as on IRC, in seconds.
+        "link_seconds" => link_seconds: u64 = "180",
+        /// Calls at the same time, all together.
+        "max_calls" => max_calls: usize = "1000",
+        /// Calls at the same time that one account or user may be in.
+        "max_calls_per_account" => max_calls_per_account: usize = "5",
     }
 }
 
@@ -103,6 +120,16 @@ impl Calls {
             reader.complain("calls.turn.secret", "expected the secret of the servers in `calls.turn.urls`");
         }
         at_least(reader, "calls.turn.ttl_seconds", self.turn_ttl_seconds, 60);
+        at_least(reader, "calls.ring_seconds", self.ring_seconds, 5);
+        at_least(reader, "calls.link_seconds", self.link_seconds, 5);
+        at_least(reader, "calls.max_calls", self.max_calls as u64, 1);
+        at_least(reader, "calls.max_calls_per_account", self.max_calls_per_account as u64, 1);
+        for name in self.codecs.iter().filter(|name| Codec::named(name).is_none()) {
+            reader.complain("calls.codecs", format!("`{name}` is not a codec that is known here"));
+        }
+        if self.codecs.is_empty() {
+            reader.complain("calls.codecs", "expected one codec at least");
+        }
     }
 }
 

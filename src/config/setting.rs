@@ -138,6 +138,18 @@ macro_rules! parsed {
 parsed!(SocketAddr, "an IP address and a port, such as \"127.0.0.1:7580\" or \"[::]:7580\"");
 parsed!(IpAddr, "an IP address");
 
+impl Setting for Option<SocketAddr> {
+    const WHAT: &'static str = "an IP address and a port, such as \"0.0.0.0:7581\", or nothing";
+
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        if text(value)?.trim().is_empty() {
+            Ok(None)
+        } else {
+            SocketAddr::read(value).map(Some).map_err(|_| Wrong::Type)
+        }
+    }
+}
+
 impl Setting for IpNet {
     const WHAT: &'static str = "a network, such as \"10.0.0.0/8\", or an IP address";
 

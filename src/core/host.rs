@@ -57,8 +57,10 @@ impl Host for BridgeHost {
         accepted
     }
 
-    async fn call(&self, _heard: CallHeard) -> Result<(), CallError> {
-        Err(CallError::Unavailable("calls are not available yet".to_owned()))
+    async fn call(&self, heard: CallHeard) -> Result<(), CallError> {
+        let user = heard.author.clone();
+        let author = self.address_of(&user.id).map_err(|error| CallError::Unsupported(error.to_string()))?;
+        self.core.heard_call(&self.bridge, (&author, user), heard).await
     }
 
     fn hint(&self, hint: Hint) {

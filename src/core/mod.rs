@@ -4,7 +4,7 @@
 //! no frame's bytes, no configuration file and no database behind the [`Store`].
 //!
 //! `docs/architecture.md` has the way of a message; each step of it is a module here:
-//! `requests`, `speak`, `relate`, `about` and `host` take what comes, `places` and `fanout` find who
+//! `requests`, `speak`, `relate`, `about`, `call` and `host` take what comes, `places` and `fanout` find who
 //! is concerned, `body` is the form in which it is journalled, `lanes` keep the order in which
 //! `deliver` hands it over, `words` and `markdown` fit it to the reader, `reading` is what it can
 //! read again.
@@ -13,6 +13,7 @@ mod about;
 mod admin;
 mod body;
 mod book;
+mod call;
 mod changes;
 mod conversation;
 mod deliver;
@@ -46,10 +47,11 @@ mod upkeep;
 mod words;
 
 pub use admin::{Admin, AdminError, BridgeState, ConversationRow, NewEnd};
+pub use call::{CallDesk, CallFrame, CallRefusal, LineStyle, Party, Reach};
 pub use changes::seen;
 pub use environment::{Clock, Environment, Random};
 pub use peer::{Peer, Side, Speaker};
-pub use port::{Act, MonsterPort, Outgoing};
+pub use port::{Act, MonsterPort, Outgoing, Pushed, Sockets};
 pub use reading::{Quoted, Row, RowKind, Talk};
 pub use registry::Registry;
 pub use settings::Settings;
@@ -73,6 +75,7 @@ pub struct Core {
     book: Arc<Book>,
     admin: Admin,
     port: Arc<OnceLock<Arc<dyn MonsterPort>>>,
+    desk: OnceLock<Arc<dyn CallDesk>>,
     lanes: OnceLock<Arc<Lanes>>,
     bridges: Mutex<Vec<(InstanceName, Arc<dyn Bridge>)>>,
     health: supervisor::HealthTable,
@@ -94,6 +97,7 @@ impl Core {
             book,
             admin,
             port: Arc::default(),
+            desk: OnceLock::new(),
             lanes: OnceLock::new(),
             bridges: Mutex::default(),
             health: supervisor::HealthTable::default(),

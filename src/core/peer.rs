@@ -1,5 +1,6 @@
 //! Who speaks on the Monster side. `monster` has found out who it is before it calls the core.
 
+use monster_bridge_api::DeviceId;
 use monster_protocol::Address;
 
 /// Who makes a request.
@@ -24,6 +25,9 @@ pub struct Speaker {
     pub nickname: Option<String>,
     /// An `http(s)` URL of a picture, where it gave one.
     pub picture: Option<String>,
+    /// Which of its devices it speaks on: a name that the socket gave itself, or one of the socket's
+    /// own.
+    pub device: DeviceId,
 }
 
 /// How an account came here.

@@ -2,7 +2,8 @@
 //! lanes and by requests that another server has to answer.
 
 use async_trait::async_trait;
-use monster_bridge_api::{DeliveryError, RequestError};
+use futures_util::future::BoxFuture;
+use monster_bridge_api::{DeliveryError, DeviceId, RequestError};
 use monster_protocol::{Address, Request, Response};
 use std::sync::{Arc, OnceLock};
 
@@ -28,6 +29,30 @@ pub trait MonsterPort: Send + Sync + 'static {
         via: &Address,
         request: Request<'static>,
     ) -> Result<Response<'static>, RequestError>;
+
+    /// Puts a frame that is worth nothing later (a step of a call) into the home sockets of a local
+    /// account, in order and without waiting: to all of them, to one, or to all but one. What was
+    /// not answered when a socket ends is not pushed again. One entry for each socket it went to.
+    fn push(&self, to: &Address, sockets: &Sockets, request: &Request<'_>) -> Vec<Pushed>;
+}
+
+/// Which of an account's home sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sockets {
+    /// Each of them.
+    All,
+    /// Those of this device ([`super::Speaker::device`]).
+    One(DeviceId),
+    /// Those of all but this device.
+    AllBut(DeviceId),
+}
+
+/// A frame that was put into a home socket.
+pub struct Pushed {
+    /// Whose socket it is.
+    pub device: DeviceId,
+    /// Its answer; `None` once the socket has ended without one.
+    pub answer: BoxFuture<'static, Option<Response<'static>>>,
 }
 
 /// One message for a Monster account, ready to be written as a frame for a peer that reads the

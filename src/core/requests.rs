@@ -58,6 +58,14 @@ impl Refusal {
         Self::Bad(why.into())
     }
 
+    /// The words for whoever asked.
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::Bad(why) | Self::Unavailable(why) => why,
+            Self::Elsewhere(location) => format!("it lives at {location}"),
+        }
+    }
+
     fn into_response(self, request: &Request<'_>) -> Response<'static> {
         match self {
             Self::Bad(why) => request.answer(Status::BadRequest).with_error(why),
@@ -138,12 +146,17 @@ impl Core {
                 Ok(request.answer(Status::Accepted))
             }
             RequestBody::Recall { target } => {
+                if self.recall_call(&self.voice(speaker), &place, target).await {
+                    return Ok(request.answer(Status::Accepted));
+                }
                 let voice = self.voice_for(speaker, request, &place).await?;
                 self.recall(&voice, &place, request, target).await?;
                 Ok(request.answer(Status::Accepted))
             }
-            // The place of calls in the model; the call core will take them from here.
-            RequestBody::Call { .. } => Err(Refusal::bad("calls are not available yet")),
+            RequestBody::Call { media, context } => {
+                self.call(speaker, &self.voice(speaker), &place, request, (*media, context)).await?;
+                Ok(request.answer(Status::Accepted))
+            }
             _ => Err(Refusal::bad("this code is not known here")),
         }
     }

@@ -149,7 +149,7 @@ impl Core {
 
     /// Sees to it that the account is in the room, or in one that is linked with it. Who is not is
     /// let in if the room is open to them: on most networks speaking needs that first.
-    async fn admitted(self: &Arc<Self>, voice: &Voice, place: &Place) -> Result<(), Refusal> {
+    pub(crate) async fn admitted(self: &Arc<Self>, voice: &Voice, place: &Place) -> Result<(), Refusal> {
         let account = voice.account.as_str();
         let inside = {
             let graph = self.book.graph().read();

@@ -249,7 +249,14 @@ impl Dialer {
         let opening = tokio::time::timeout(self.how.attempt, open(side, to, via, nickname));
         let socket = opening.await.map_err(|_| DialError::TooSlow(to.authority().clone()))??;
         let device = Arc::new(Device::new(Arc::default(), false));
-        let speaker = Speaker { account: to.clone(), side: Side::Remote, ext: false, nickname: None, picture: None };
+        let speaker = Speaker {
+            account: to.clone(),
+            side: Side::Remote,
+            ext: false,
+            nickname: None,
+            picture: None,
+            device: device.name.clone(),
+        };
         let speaking = Speaking::Known(Arc::new(Peer::Account(speaker)));
         let mut exchange =
             Exchange::new(Arc::clone(side), Kind::Dialled, via.clone(), speaking, Arc::clone(&device), None);

@@ -106,6 +106,9 @@ impl Exchange {
         let ends = Ends { account: account.clone(), here: self.here.clone() };
         self.entry = Some(self.side.hub.enter(ends, Arc::clone(&self.device)));
         self.side.core.wake(account);
+        if self.kind == Kind::Home {
+            self.side.core.device_came(account, &self.device.name);
+        }
     }
 
     /// Goes on finding out who is at the other end; ready once, when that is decided.
@@ -136,6 +139,7 @@ impl Exchange {
             ext: self.device.reads_ext(),
             nickname: who.nickname,
             picture: None,
+            device: self.device.name.clone(),
         };
         self.speaking = Speaking::Known(Arc::new(Peer::Account(speaker)));
         self.enter(&who.account);
@@ -275,6 +279,9 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.side.figures.ended(self.kind);
+        if self.kind == Kind::Home && self.entry.take().is_some() && !self.side.hub.has(&self.here, &self.device.name) {
+            self.side.core.device_gone(&self.here, &self.device.name);
+        }
     }
 }
 

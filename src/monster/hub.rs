@@ -4,11 +4,12 @@
 //! Sessions enter themselves and are taken out when they end; `port` and `dialer` look here first.
 
 use super::outbox::Outbox;
+use monster_bridge_api::DeviceId;
 use monster_protocol::Address;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 /// Between whom a socket is: `account` at its other end, `here` at ours. A home socket is its
@@ -31,6 +32,9 @@ impl Ends {
 /// One socket that reaches somebody.
 #[derive(Debug)]
 pub(super) struct Device {
+    /// What it calls itself, so that it is known again on its next socket; else a name that no other
+    /// socket of this process has.
+    pub name: DeviceId,
     /// What is to be written to it.
     pub outbox: Arc<Outbox>,
     /// Whether its reader knows the optional fields.
@@ -42,7 +46,14 @@ pub(super) struct Device {
 impl Device {
     /// A socket that reaches somebody.
     pub(super) fn new(outbox: Arc<Outbox>, ext: bool) -> Self {
-        Self { outbox, ext: AtomicBool::new(ext), mute: AtomicBool::new(false) }
+        Self::named(outbox, ext, None)
+    }
+
+    /// The same, with the name that it gave itself.
+    pub(super) fn named(outbox: Arc<Outbox>, ext: bool, name: Option<DeviceId>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let name = name.unwrap_or_else(|| DeviceId::new(format!("s{}", NEXT.fetch_add(1, Ordering::Relaxed))));
+        Self { name, outbox, ext: AtomicBool::new(ext), mute: AtomicBool::new(false) }
     }
 
     /// Whether its reader knows the optional fields.
@@ -96,6 +107,12 @@ impl Hub {
     /// All sockets between these ends.
     pub(super) fn all(&self, ends: &Ends) -> Vec<Arc<Device>> {
         self.sockets.lock().get(ends).map(|sockets| sockets.devices.clone()).unwrap_or_default()
+    }
+
+    /// Whether a device of a local account has a socket.
+    pub(super) fn has(&self, owner: &Address, device: &DeviceId) -> bool {
+        let sockets = self.sockets.lock();
+        sockets.get(&Ends::home(owner)).is_some_and(|sockets| sockets.devices.iter().any(|d| d.name == *device))
     }
 
     /// Is notified of each further socket between these ends; `None` if there is none now.

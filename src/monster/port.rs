@@ -5,7 +5,7 @@ use super::MonsterSide;
 use super::dialer::DialError;
 use super::hub::{Device, Ends};
 use super::render::{Reader, code, frame};
-use crate::core::{MonsterPort, Outgoing};
+use crate::core::{MonsterPort, Outgoing, Pushed, Sockets};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -40,7 +40,7 @@ impl Port {
         Self(side)
     }
 
-    async fn push(&self, device: &Device, id: &str, frame: Utf8Bytes, within: Duration) -> Taken {
+    async fn push_to(&self, device: &Device, id: &str, frame: Utf8Bytes, within: Duration) -> Taken {
         match tokio::time::timeout(within, device.outbox.ask(id, frame)).await {
             Ok(Ok(response)) => Taken::Answered(response),
             Ok(Err(_)) => Taken::Ended,
@@ -88,7 +88,7 @@ impl Port {
     async fn push_home(&self, device: Arc<Device>, to: &Address, message: &Outgoing) -> Taken {
         let frame = frame(message, to, Reader::Home { ext: device.reads_ext() });
         self.0.figures.pushed(code(message));
-        self.push(&device, &message.key, frame, self.0.options.patience.answer).await
+        self.push_to(&device, &message.key, frame, self.0.options.patience.answer).await
     }
 
     /// Pushes over the socket that is open, or a new one, and gives the answer.
@@ -109,7 +109,7 @@ impl Port {
             };
             let frame = frame(message, to, Reader::Peer { ext: device.reads_ext() });
             self.0.figures.pushed(code(message));
-            match self.push(&device, &message.key, frame, self.0.options.patience.answer).await {
+            match self.push_to(&device, &message.key, frame, self.0.options.patience.answer).await {
                 Taken::Answered(response) => return Ok(response),
                 Taken::Silent => {
                     // Not read there: the next try dials.
@@ -188,7 +188,7 @@ impl MonsterPort for Port {
                 reached.map_err(|error| RequestError::Unavailable(error.to_string()))?
             };
             self.0.figures.pushed(request.body.code());
-            match self.push(&device, &request.message_id, request.to_json().into(), ASK_WITHIN).await {
+            match self.push_to(&device, &request.message_id, request.to_json().into(), ASK_WITHIN).await {
                 Taken::Answered(response) => Ok(response),
                 Taken::Ended => Err(RequestError::Unavailable(format!("the socket to {to} ended before the answer"))),
                 // Perhaps it asks somebody else first; the socket may be as good as any.
@@ -197,5 +197,21 @@ impl MonsterPort for Port {
         };
         let late = |_| RequestError::Unavailable(format!("{to} did not answer in time"));
         tokio::time::timeout(ASK_WITHIN, asking).await.map_err(late)?
+    }
+
+    fn push(&self, to: &Address, sockets: &Sockets, request: &Request<'_>) -> Vec<Pushed> {
+        let frame: Utf8Bytes = request.to_json().into();
+        let wanted = |device: &Device| match sockets {
+            Sockets::All => true,
+            Sockets::One(name) => device.name == *name,
+            Sockets::AllBut(name) => device.name != *name,
+        };
+        let push = |device: &Arc<Device>| {
+            self.0.figures.pushed(request.body.code());
+            let answer = device.outbox.ask(&request.message_id, frame.clone());
+            Pushed { device: device.name.clone(), answer: Box::pin(async move { answer.await.ok() }) }
+        };
+        let devices = self.0.hub.all(&Ends::home(to));
+        devices.iter().filter(|device| wanted(device) && !device.outbox.is_ending()).map(push).collect()
     }
 }

@@ -24,6 +24,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use monster_bridge_api::DeviceId;
 use monster_protocol::Address;
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
@@ -39,6 +40,9 @@ use url::form_urlencoded;
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 /// The longest token that is looked up, in bytes.
 const LONGEST_TOKEN: usize = 256;
+
+/// The longest name of a device, in bytes.
+const LONGEST_DEVICE: usize = 64;
 
 /// Answers at the URLs of accounts. `origin` tells where a request comes from.
 pub fn accounts(
@@ -87,6 +91,7 @@ struct Query {
     check_url: Option<String>,
     token: Option<String>,
     ext: bool,
+    device: Option<DeviceId>,
 }
 
 impl Query {
@@ -97,11 +102,18 @@ impl Query {
                 "checkUrl" => query.check_url = Some(value.into_owned()),
                 "token" => query.token = Some(value.into_owned()),
                 "ext" => query.ext = value == "1",
+                "device" if is_device(&value) => query.device = Some(DeviceId::new(value)),
                 _ => {}
             }
         }
         query
     }
+}
+
+/// What a client may call its device, so that it is known again after it lost its socket.
+fn is_device(name: &str) -> bool {
+    (1..=LONGEST_DEVICE).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 async fn accept(side: Arc<MonsterSide>, from: IpAddr, mut request: Request) -> Result<Response, Refusal> {
@@ -171,9 +183,9 @@ async fn exchange(
     headers: &HeaderMap,
     origin: Entered,
 ) -> Result<Exchange, Refusal> {
-    let device = Arc::new(Device::new(Arc::default(), query.ext));
+    let device = Arc::new(Device::named(Arc::default(), query.ext, query.device));
     let (kind, speaking) = if let Some(token) = bearer(headers)?.or(query.token) {
-        let owner = owner(side, &here, &token, query.ext).await?;
+        let owner = owner(side, &here, &token, &device).await?;
         (Kind::Home, Speaking::Known(Arc::new(Peer::Account(owner))))
     } else if let Some(check_url) = query.check_url {
         let asking = Arc::clone(side);
@@ -197,7 +209,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 /// The owner of `here`, if the token is theirs.
-async fn owner(side: &MonsterSide, here: &Address, token: &str, ext: bool) -> Result<Speaker, Refusal> {
+async fn owner(side: &MonsterSide, here: &Address, token: &str, device: &Device) -> Result<Speaker, Refusal> {
     let wrong = || {
         let why = "this token does not open this account; `monster-gateway account token NAME` makes a new one";
         Refusal::new(StatusCode::UNAUTHORIZED, why)
@@ -207,7 +219,8 @@ async fn owner(side: &MonsterSide, here: &Address, token: &str, ext: bool) -> Re
     }
     match side.core.owner_of_token(crate::token::hash(token)).await {
         Ok(Some(owner)) if owner == *here => {
-            Ok(Speaker { account: owner, side: Side::Home, ext, nickname: None, picture: None })
+            let (ext, device) = (device.reads_ext(), device.name.clone());
+            Ok(Speaker { account: owner, side: Side::Home, ext, nickname: None, picture: None, device })
         }
         Ok(_) => Err(wrong()),
         Err(error) => {

@@ -2,7 +2,7 @@
 //!
 //! Its network has one inhabitant, `@echo:echo:<gateway>`, who says back whatever is said to it:
 //! messages, and later the edits, recalls, replies and reactions that concern them. [`Echo`] is the
-//! whole bridge, `config` its configuration section, `repeat` the translation between what is
+//! whole bridge (calls are answered, and the caller's own voice and picture given back), `config` its configuration section, `repeat` the translation between what is
 //! asked of a network and what is heard from it. The core makes instances through [`factory`];
 //! nothing else calls in here.
 //!
@@ -18,9 +18,9 @@ mod repeat;
 
 use async_trait::async_trait;
 use monster_bridge_api::{
-    AcceptError, Admission, Author, BadName, Bridge, Capabilities, ConfigError, Delivery, DeliveryError, EventId,
-    Found, Health, Host, Info, PlaceKind, Profile, Receipt, RemoteId, RemoteUser, RequestError, RoomUse, RunError,
-    Scope, Support,
+    AcceptError, Admission, Author, BadName, Bridge, CallDelivery, CallError, Capabilities, ConfigError, Delivery,
+    DeliveryError, EventId, Found, Health, Host, Info, PlaceKind, Profile, Receipt, RemoteId, RemoteUser, RequestError,
+    RoomUse, RunError, Scope, Support,
 };
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
@@ -94,6 +94,7 @@ impl Bridge for Echo {
             reply: Support::Full,
             reaction: Support::Full,
             attachment: Support::Full,
+            call: Support::Full,
             ..Capabilities::text_only()
         }
     }
@@ -144,6 +145,13 @@ impl Bridge for Echo {
         }
         // The id that the network gave to what was delivered: later edits and replies name it.
         Ok(Receipt { ids: vec![EventId::new(delivery.key.as_str())] })
+    }
+
+    async fn call(&self, step: CallDelivery) -> Result<(), CallError> {
+        Self::known(&step.target).map_err(|unknown| CallError::Unsupported(unknown.to_string()))?;
+        let Some(answer) = repeat::call_answer(&step, self.user()) else { return Ok(()) };
+        let host = self.host().ok_or_else(|| CallError::Unavailable("the echo is not running".to_owned()))?;
+        host.call(answer).await
     }
 
     async fn find(&self, _delivery: &Delivery) -> Result<Found, DeliveryError> {

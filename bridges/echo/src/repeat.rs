@@ -1,8 +1,9 @@
 //! What the echo answers: the one place where a [`Delivery`] (the gateway speaks to the network)
-//! becomes an [`Event`] (the network speaks to the gateway).
+//! becomes an [`Event`] (the network speaks to the gateway), and a step of a call the answer to it.
 
 use monster_bridge_api::{
-    Action, BlockKind, Content, ContentStyle, Delivery, Event, EventId, EventKind, Reference, RemoteUser, Venue,
+    Action, BlockKind, CallDelivery, CallHeard, CallStep, Content, ContentStyle, Delivery, Event, EventId, EventKind,
+    Reference, RemoteUser, Venue,
 };
 use std::time::SystemTime;
 
@@ -37,6 +38,18 @@ pub(crate) fn answer(delivery: &Delivery, echo: RemoteUser) -> Option<Event> {
         key: None,
         kind,
         cursor: None,
+    })
+}
+
+/// What the echo does about a step of a call: it answers one that begins. There is nothing to be done
+/// about any other, as the gateway itself gives the caller's media back.
+pub(crate) fn call_answer(step: &CallDelivery, echo: RemoteUser) -> Option<CallHeard> {
+    matches!(step.step, CallStep::Offer { .. }).then(|| CallHeard {
+        call: step.call.clone(),
+        author: echo,
+        device: None,
+        to: step.author.id.clone(),
+        step: CallStep::LoopBack,
     })
 }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use monster_bridge_api::{
-    Accepted, Action, Block, BlockKind, CallError, CallHeard, Content, ContentStyle, Event, EventKind, Hint, HostError,
-    MessageKey, PersonaId, Reference, Span, Text, Venue,
+    Accepted, Action, Block, BlockKind, CallError, CallHeard, CallId, CallMedia, CallStep, Content, ContentStyle,
+    EndReason, Event, EventKind, Hint, HostError, MessageKey, PersonaId, Reference, Span, Text, Venue,
 };
 use serde_json::json;
 use std::sync::Mutex;
@@ -14,12 +14,18 @@ use tokio::sync::watch;
 struct Recorder {
     events: Mutex<Vec<Event>>,
     refuse: Mutex<Option<AcceptError>>,
+    calls: Mutex<Vec<CallHeard>>,
     health: watch::Sender<Option<Health>>,
 }
 
 impl Recorder {
     fn new() -> Arc<Self> {
-        Arc::new(Self { events: Mutex::default(), refuse: Mutex::default(), health: watch::Sender::new(None) })
+        Arc::new(Self {
+            events: Mutex::default(),
+            refuse: Mutex::default(),
+            calls: Mutex::default(),
+            health: watch::Sender::new(None),
+        })
     }
 
     fn kinds(&self) -> Vec<EventKind> {
@@ -41,8 +47,9 @@ impl Host for Recorder {
         Ok(Accepted::New)
     }
 
-    async fn call(&self, _heard: CallHeard) -> Result<(), CallError> {
-        Err(CallError::Unsupported("the test takes no calls".to_owned()))
+    async fn call(&self, heard: CallHeard) -> Result<(), CallError> {
+        self.calls.lock().unwrap().push(heard);
+        Ok(())
     }
 
     fn hint(&self, _hint: Hint) {}
@@ -250,4 +257,23 @@ async fn a_configuration_section_may_name_the_echo_and_nothing_else() {
     assert_eq!(key(json!({ "nickname": 7 })).as_deref(), Some("nickname"));
     assert_eq!(key(json!({ "nickname": "a\r\nb" })).as_deref(), Some("nickname"));
     assert_eq!(key(json!("on")).as_deref(), Some(""));
+}
+
+fn call(step: CallStep) -> CallDelivery {
+    let author = Author { id: PersonaId::new("@alice:gw.example.org"), name: "alice".to_owned(), picture: None };
+    CallDelivery { call: CallId::new("c1"), author, target: RemoteId::new(ECHO), device: None, step }
+}
+
+#[tokio::test]
+async fn a_call_is_answered_with_the_caller_s_own_media_and_nothing_else_is() {
+    let (bridge, host, _stop) = running().await;
+    assert_eq!(bridge.capabilities(&RemoteId::new(ECHO)).call, Support::Full);
+    let offer = CallStep::Offer { media: CallMedia::Video, sdp: Some("v=0".to_owned()) };
+    for step in [offer, CallStep::Candidates(Vec::new()), CallStep::End(EndReason::HungUp)] {
+        bridge.call(call(step)).await.unwrap();
+    }
+    let heard = host.calls.lock().unwrap();
+    assert_eq!(heard.len(), 1);
+    assert_eq!((&heard[0].step, heard[0].call.as_str()), (&CallStep::LoopBack, "c1"));
+    assert_eq!(heard[0].to, PersonaId::new("@alice:gw.example.org"));
 }

@@ -1,6 +1,5 @@
 //! What a call does, seen from outside.
 
 mod scene;
-mod sequences;
 mod setup;
 mod talk;

@@ -48,7 +48,10 @@ async fn calls_have_a_clear_answer() {
     let context = CallContext::parse("v=0", "c").unwrap();
     let call = RequestBody::Call { media: Media::Voice, context };
     let answer = world.ask(&home(&alice), &alice, call).await;
-    assert_eq!((answer.status, answer.error.as_deref()), (Status::BadRequest, Some("calls are not available yet")));
+    assert_eq!(
+        (answer.status, answer.error.as_deref()),
+        (Status::BadRequest, Some("calls are switched off on this gateway"))
+    );
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! A router with its neighbours: a Monster side that hands frames to whoever listens, and a bridge
 //! that does as it is told, so that failures can be had on command.
 
-use crate::core::{Admin, Core, Environment, MonsterPort, NewEnd, Outgoing, Peer, Settings, Side, Speaker};
+use crate::core::{
+    Admin, Core, Environment, MonsterPort, NewEnd, Outgoing, Peer, Pushed, Settings, Side, Sockets, Speaker,
+};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Account, AccountKind, Store};
 use async_trait::async_trait;
 use monster_bridge_api::{
-    Accepted, Admission, Author, BadName, Bridge, Capabilities, Content, Delivery, DeliveryError, Event, EventId,
-    EventKind, Found, Health, Host, InstanceName, MessageKey, PersonaId, PlaceKind, Profile, Receipt, RemoteId,
-    RemoteUser, RequestError, RoomUse, RunError, Text, Venue,
+    Accepted, Admission, Author, BadName, Bridge, Capabilities, Content, Delivery, DeliveryError, DeviceId, Event,
+    EventId, EventKind, Found, Health, Host, InstanceName, MessageKey, PersonaId, PlaceKind, Profile, Receipt,
+    RemoteId, RemoteUser, RequestError, RoomUse, RunError, Text, Venue,
 };
 use monster_protocol::{Address, Authority, Request, RequestBody, Response, Status};
 use parking_lot::Mutex;
@@ -64,6 +66,10 @@ impl MonsterPort for Monsters {
         let answer = answer.map(|answer| Response { message_id: request.message_id.clone(), ..answer });
         self.asked.lock().push(request);
         answer.ok_or_else(unreachable)
+    }
+
+    fn push(&self, _: &Address, _: &Sockets, _: &Request<'_>) -> Vec<Pushed> {
+        Vec::new()
     }
 }
 
@@ -397,7 +403,14 @@ pub(super) fn remote(account: &str) -> Peer {
 }
 
 fn speaker(account: &Address, side: Side) -> Peer {
-    Peer::Account(Speaker { account: account.clone(), side, ext: true, nickname: None, picture: None })
+    Peer::Account(Speaker {
+        account: account.clone(),
+        side,
+        ext: true,
+        nickname: None,
+        picture: None,
+        device: DeviceId::new("test"),
+    })
 }
 
 pub(super) fn text(id: &str, words: &str) -> Request<'static> {

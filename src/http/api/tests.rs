@@ -391,7 +391,8 @@ async fn an_address_is_mapped_and_unmapped() {
 /// What alice says to somebody whose server nobody can reach here; waits from then on.
 async fn say(gateway: &Gateway, words: &str) {
     let account = format!("@alice:{HOST}").parse().unwrap();
-    let speaker = Speaker { account, side: Side::Home, ext: true, nickname: None, picture: None };
+    let device = monster_bridge_api::DeviceId::new("test");
+    let speaker = Speaker { account, side: Side::Home, ext: true, nickname: None, picture: None, device };
     let body = RequestBody::Text { text: words.into() };
     let to = "@bob:elsewhere.example".parse().unwrap();
     let answer = gateway.core.request(&Peer::Account(speaker), &to, monster_protocol::Request::new(words, body)).await;

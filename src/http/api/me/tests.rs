@@ -7,7 +7,14 @@ use serde_json::{Value, json};
 
 async fn say(gateway: &Gateway, from: &str, to: &str, id: &str, words: &str) {
     let address = |name: &str| -> Address { format!("@{name}:{HOST}").parse().unwrap() };
-    let speaker = Speaker { account: address(from), side: Side::Home, ext: true, nickname: None, picture: None };
+    let speaker = Speaker {
+        account: address(from),
+        side: Side::Home,
+        ext: true,
+        nickname: None,
+        picture: None,
+        device: monster_bridge_api::DeviceId::new("test"),
+    };
     let request = Request::new(id, RequestBody::Text { text: words.into() });
     let answer = gateway.core.request(&Peer::Account(speaker), &address(to), request).await;
     assert_eq!(answer.status, Status::Accepted, "{answer:?}");

@@ -1,0 +1,348 @@
+//! Calls, as the core sees them: who is called, by whom, and how they are reached. What then happens
+//! is the business of the room of calls, which implements [`CallDesk`] and has its lines (the link
+//! to a call, what became of one) journalled by [`Core::post_line`] like any other message.
+//! Part of [`Core`]; called by `requests`, `host`, and the room of calls.
+
+use super::body::{Body, Said, Scene, Wording, Words};
+use super::fanout::{self, conversation_of, fan_out};
+use super::journal::Entry;
+use super::keys::new_key;
+use super::places::{Place, RemotePlace};
+use super::requests::{Refusal, Voice};
+use super::{Core, MonsterPort, Side, Speaker, conversation, words};
+use crate::store::{Lane, StoreError};
+use async_trait::async_trait;
+use monster_bridge_api::{
+    Author, Bridge, CallError, CallHeard, CallMedia, ContentStyle, DeviceId, PersonaId, RemoteId, RemoteUser, Support,
+    Text,
+};
+use monster_protocol::{Address, CallContext, CallSignal, Media, Request};
+use std::sync::Arc;
+
+/// Somebody (or a room) at one end of a call.
+#[derive(Clone)]
+pub struct Party {
+    /// Who it is.
+    pub address: Address,
+    /// What people call them.
+    pub name: String,
+    /// An `http(s)` URL of a picture, if there is one.
+    pub picture: Option<String>,
+    /// How they are reached.
+    pub reach: Reach,
+}
+
+/// How somebody is reached for a call.
+#[derive(Clone)]
+pub enum Reach {
+    /// A local account, on its home sockets.
+    Home,
+    /// An account on another Monster server.
+    Remote,
+    /// A user of a bridge that carries calls.
+    Bridge(Arc<dyn Bridge>, RemoteId),
+    /// Somebody whose network has no calls: by a link to a page that joins the call. `room`: it is
+    /// said in a room, and whoever comes first joins.
+    Link {
+        /// True for a room.
+        room: bool,
+    },
+}
+
+impl Party {
+    /// As bridges are told of them.
+    pub fn author(&self) -> Author {
+        Author { id: PersonaId::new(self.address.as_str()), name: self.name.clone(), picture: self.picture.clone() }
+    }
+}
+
+/// A step of a call that a Monster peer sent.
+pub struct CallFrame {
+    /// The frame's `messageId`.
+    pub message_id: String,
+    /// Who sent it.
+    pub from: Party,
+    /// On which of their devices; `None` for an account of another server.
+    pub device: Option<DeviceId>,
+    /// Who is at the other end.
+    pub to: Party,
+    /// What the frame is about: 2002 or 2003.
+    pub media: CallMedia,
+    /// The step.
+    pub signal: CallSignal,
+}
+
+/// A request about a call is not done; the words are for the person who made it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallRefusal {
+    /// The request is at fault (400).
+    #[error("{0}")]
+    Bad(String),
+    /// Not now (500).
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<CallRefusal> for Refusal {
+    fn from(refusal: CallRefusal) -> Self {
+        match refusal {
+            CallRefusal::Bad(why) => Self::Bad(why),
+            CallRefusal::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
+
+/// The room of calls.
+#[async_trait]
+pub trait CallDesk: Send + Sync + 'static {
+    /// Takes a step of a call by a Monster account. Returns once it is known whether the step can be
+    /// understood; not when the other side has it.
+    async fn step(&self, frame: CallFrame) -> Result<(), CallRefusal>;
+
+    /// Somebody without WebRTC wants to call: sends them a link to a page that does it for them.
+    async fn ring(&self, from: Party, to: Party, media: CallMedia) -> Result<(), CallRefusal>;
+
+    /// Ends the call between the two whose offer had this `messageId`; false if there is none.
+    async fn recall(&self, account: &Address, other: &Address, offer: &str) -> bool;
+
+    /// Takes a step of a call by a user of a bridge.
+    async fn heard(&self, from: Party, to: Party, heard: CallHeard) -> Result<(), CallError>;
+
+    /// A device of a local account has a (further) home socket. Never waits.
+    fn device_came(&self, account: &Address, device: &DeviceId);
+
+    /// A device has lost its last home socket. Never waits.
+    fn device_gone(&self, account: &Address, device: &DeviceId);
+}
+
+/// What a line about a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineStyle {
+    /// Said by somebody.
+    Said,
+    /// Said by a program, which is never answered by one.
+    Notice,
+}
+
+impl Core {
+    /// Connects the room of calls; before [`Core::start`]. Without it, nobody can be called.
+    pub fn set_desk(&self, desk: Arc<dyn CallDesk>) {
+        if self.desk.set(desk).is_err() {
+            tracing::error!("the room of calls was connected twice; the first one stays");
+        }
+    }
+
+    /// A device of a local account has a (further) home socket. Never waits.
+    pub fn device_came(&self, account: &Address, device: &DeviceId) {
+        if let Some(desk) = self.desk.get() {
+            desk.device_came(account, device);
+        }
+    }
+
+    /// A device has lost its last home socket. Never waits.
+    pub fn device_gone(&self, account: &Address, device: &DeviceId) {
+        if let Some(desk) = self.desk.get() {
+            desk.device_gone(account, device);
+        }
+    }
+
+    fn desk(&self) -> Result<&Arc<dyn CallDesk>, Refusal> {
+        self.desk.get().ok_or_else(|| Refusal::bad("calls are switched off on this gateway"))
+    }
+
+    /// 2002 and 2003.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        speaker: &Speaker,
+        voice: &Voice,
+        place: &Place,
+        request: &Request<'_>,
+        (media, context): (Media, &CallContext),
+    ) -> Result<(), Refusal> {
+        let desk = self.desk()?;
+        let begins = match context {
+            CallContext::Signal(signal) => matches!(signal.step, monster_protocol::CallStep::Offer(_)),
+            CallContext::Ring(_) => true,
+        };
+        let (account, address) = (voice.account.as_str(), place.address().as_str());
+        if account == address {
+            return Err(Refusal::bad("nobody can call themselves"));
+        }
+        if begins && self.store.answer(account, address, &request.message_id).await?.is_some() {
+            return Ok(());
+        }
+        let to = self.party(place)?;
+        if begins && matches!(to.reach, Reach::Link { room: true }) {
+            self.admitted(voice, place).await?;
+        }
+        let from = Party {
+            address: voice.account.clone(),
+            name: voice.author.name.clone(),
+            picture: voice.author.picture.clone(),
+            reach: if speaker.side == Side::Home { Reach::Home } else { Reach::Remote },
+        };
+        let media = media_of(media);
+        match context {
+            CallContext::Ring(_) => desk.ring(from, to, media).await?,
+            CallContext::Signal(signal) => {
+                let message_id = request.message_id.to_string();
+                let device = (speaker.side == Side::Home).then(|| speaker.device.clone());
+                desk.step(CallFrame { message_id, from, device, to, media, signal: signal.clone() }).await?;
+            }
+        }
+        if begins {
+            self.store.remember_answer(account, address, &request.message_id, "200").await?;
+        }
+        Ok(())
+    }
+
+    /// 2004, if it is about a call.
+    pub(crate) async fn recall_call(&self, voice: &Voice, place: &Place, offer: &str) -> bool {
+        match self.desk.get() {
+            Some(desk) => desk.recall(&voice.account, place.address(), offer).await,
+            None => false,
+        }
+    }
+
+    /// A step by a user of a bridge.
+    pub(crate) async fn heard_call(
+        &self,
+        bridge: &Arc<dyn Bridge>,
+        author: (&Address, RemoteUser),
+        heard: CallHeard,
+    ) -> Result<(), CallError> {
+        let unsupported = |why: String| CallError::Unsupported(why);
+        let desk = self.desk.get().ok_or_else(|| unsupported("calls are switched off on this gateway".to_owned()))?;
+        let to: Address =
+            heard.to.as_str().parse().map_err(|_| unsupported(format!("{} is not an address", heard.to)))?;
+        let place = self.book.resolve(&to).map_err(|error| unsupported(error.to_string()))?;
+        let to = self.party(&place).map_err(|refusal| unsupported(refusal.words()))?;
+        let (address, user) = author;
+        let from = Party {
+            address: address.clone(),
+            name: user.name,
+            picture: user.picture,
+            reach: Reach::Bridge(Arc::clone(bridge), user.id),
+        };
+        desk.heard(from, to, heard).await
+    }
+
+    /// Whoever can be called at an address.
+    ///
+    /// # Errors
+    /// In words, if nobody can.
+    pub async fn callable(&self, address: &Address) -> Result<Party, String> {
+        self.book.look_again(address).await.map_err(|error| error.to_string())?;
+        let place = self.book.resolve(address).map_err(|error| error.to_string())?;
+        self.party(&place).map_err(|refusal| refusal.words())
+    }
+
+    /// Who can be called at a place, and how.
+    fn party(&self, place: &Place) -> Result<Party, Refusal> {
+        let address = place.address().clone();
+        let reach = match place {
+            Place::Person(_) => Reach::Home,
+            Place::Group(_) => Reach::Link { room: true },
+            Place::Remote(_) => Reach::Remote,
+            Place::Bridge(remote) => reach_on(remote)?,
+            Place::Console(..) => return Err(Refusal::bad(format!("{address} takes commands only"))),
+        };
+        let Author { name, picture, .. } = self.book.author(&address, None, None);
+        Ok(Party { address, name, picture, reach })
+    }
+
+    /// Journals a line about a call that one says to the other (a person or a room), for delivery
+    /// like any other message. `key` makes it be said once.
+    ///
+    /// # Errors
+    /// If the store fails, or nothing can be said there.
+    pub async fn post_line(
+        &self,
+        from: &Party,
+        to: &Address,
+        key: &str,
+        (style, line): (LineStyle, String),
+    ) -> Result<(), StoreError> {
+        let missing = |why: String| StoreError::Missing(why);
+        let place = self.book.resolve(to).map_err(|error| missing(error.to_string()))?;
+        let in_room = matches!(from.reach, Reach::Link { room: true });
+        let (conversation, scene, lanes) = match &place {
+            Place::Console(..) => return Err(missing(format!("{to} takes commands only"))),
+            place if place.is_room() => {
+                let graph = self.book.graph().read();
+                let said = fanout::Said { room: to, author: from.address.as_str(), brought_by: None, heard: false };
+                (conversation_of(&graph, to), Scene::Room, fan_out(&graph, self.book.ours(), &said))
+            }
+            Place::Bridge(remote) => {
+                let lane = Lane { to: remote.instance.as_str().to_owned(), via: to.as_str().to_owned() };
+                (conversation::between(&from.address, to), Scene::Private, vec![lane])
+            }
+            _ => {
+                let lane = Lane { to: to.as_str().to_owned(), via: from.address.as_str().to_owned() };
+                if in_room {
+                    (conversation_of(&self.book.graph().read(), &from.address), Scene::Room, vec![lane])
+                } else {
+                    (conversation::between(&from.address, to), Scene::Private, vec![lane])
+                }
+            }
+        };
+        let said = match style {
+            LineStyle::Notice => Said::Notice(line),
+            LineStyle::Said => {
+                let text = Wording::Formatted(Text::plain(line));
+                let words = Words { text, style: ContentStyle::Said, attachments: Vec::new() };
+                Said::Send { words, reply: None }
+            }
+        };
+        let mut body = Body::new(scene, said);
+        body.picture.clone_from(&from.picture);
+        let entry = Entry {
+            key: key.to_owned(),
+            conversation,
+            venue: to.as_str().to_owned(),
+            author: from.address.as_str().to_owned(),
+            author_name: from.name.clone(),
+            origin_id: key.to_owned(),
+            at: self.environment.now_ms(),
+            body,
+            lanes,
+            cursor: None,
+        };
+        self.store.accept(entry.into_incoming()).await.map(drop)
+    }
+
+    /// The Monster side, if it is connected.
+    pub fn monster_port(&self) -> Option<Arc<dyn MonsterPort>> {
+        self.port.get().cloned()
+    }
+
+    /// The time, in ms since the epoch.
+    pub fn now_ms(&self) -> i64 {
+        self.environment.now_ms()
+    }
+
+    /// A name that nothing else has, for a call.
+    pub fn new_call_key(&self) -> String {
+        new_key(&self.environment)
+    }
+
+    /// A name as it can stand in a line.
+    pub fn shown_name(name: &str) -> String {
+        words::name(name)
+    }
+}
+
+fn reach_on(remote: &RemotePlace) -> Result<Reach, Refusal> {
+    match remote.bridge.capabilities(&remote.id).call {
+        Support::Full => Ok(Reach::Bridge(Arc::clone(&remote.bridge), remote.id.clone())),
+        Support::Words => Ok(Reach::Link { room: remote.is_room() }),
+        Support::Dropped => Err(Refusal::bad(format!("{} cannot be called", remote.address))),
+    }
+}
+
+fn media_of(media: Media) -> CallMedia {
+    match media {
+        Media::Voice => CallMedia::Voice,
+        Media::Video => CallMedia::Video,
+    }
+}
