@@ -14,6 +14,8 @@ use std::path::Path;
 
 #[path = "../../fuzz/fuzz_targets/checks/address.rs"]
 mod address_target;
+#[path = "../../fuzz/fuzz_targets/checks/call_context.rs"]
+mod call_context_target;
 #[path = "../../fuzz/fuzz_targets/checks/frame.rs"]
 mod frame_target;
 
@@ -216,6 +218,11 @@ fn replay(target: &str, check: fn(&[u8])) {
 #[test]
 fn the_seeds_of_the_frame_fuzzer_hold() {
     replay("frame", frame_target::check);
+}
+
+#[test]
+fn the_seeds_of_the_call_context_fuzzer_hold() {
+    replay("call_context", call_context_target::check);
 }
 
 #[test]

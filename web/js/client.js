@@ -241,7 +241,7 @@ export class Client extends Emitter {
     const joins = state.older !== undefined && items.some(({ messageId }) => state.timeline.has(messageId));
     if (!joins) {
       const oldest = items[items.length - 1]?.time ?? 0;
-      const fresh = state.timeline.items.filter((item) => item.status || (items.length > 0 && item.at >= oldest));
+      const fresh = state.timeline.items.filter((item) => item.status || item.at >= oldest);
       state.timeline = new Timeline();
       state.older = next ?? null;
       for (const row of items) this.#addRow(state, row);

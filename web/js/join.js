@@ -155,7 +155,7 @@ class JoinPage {
     if (this.#call?.isOver) return;
     if (this.#call) {
       // The call may outlive the socket no longer than its other end lets it.
-      this.#call.handle({ type: 'hangup', reason: t(CLOSED[code] ?? 'join.lost') });
+      this.#call.handle({ type: 'hangup', reason: code === 1000 ? '' : `failed: ${t(CLOSED[code] ?? 'join.lost')}` });
       return;
     }
     const key = CLOSED[code] ?? (code === 1000 ? 'join.over' : this.#invitation ? 'join.lost' : 'join.gone');

@@ -144,13 +144,15 @@ test('the end of a call is what the other side, or the gateway, says', () => {
   const caller = { incoming: false, answered: false };
   const callee = { incoming: true, answered: false };
   const talking = { incoming: false, answered: true };
-  assert.equal(endOf({ type: 'busy' }, caller), 'busy');
-  assert.equal(endOf({ type: 'reject' }, caller), 'declined');
-  assert.equal(endOf({ type: 'hangup', reason: 'nobody answered' }, caller), 'no-answer');
-  assert.equal(endOf({ type: 'hangup' }, callee), 'missed');
-  assert.equal(endOf({ type: 'hangup', reason: 'answered_elsewhere' }, callee), 'elsewhere');
-  assert.equal(endOf({ type: 'hangup' }, talking), 'hung-up');
-  assert.equal(endOf({ type: 'hangup', reason: 'something unforeseen' }, talking), 'said');
+  const end = (context, who) => endOf(context, who).end;
+  assert.equal(end({ type: 'busy' }, caller), 'busy');
+  assert.equal(end({ type: 'reject' }, caller), 'declined');
+  assert.equal(end({ type: 'hangup', reason: 'no_answer' }, caller), 'no-answer');
+  for (const reason of ['', 'cancelled', 'no_answer', 'gone', 'gateway_stopped']) assert.equal(end({ type: 'hangup', reason }, callee), 'missed');
+  assert.equal(end({ type: 'hangup', reason: 'answered_elsewhere' }, callee), 'elsewhere');
+  assert.equal(end({ type: 'hangup' }, talking), 'hung-up');
+  assert.deepEqual(endOf({ type: 'hangup', reason: 'failed: no codec in common' }, caller), { end: 'failed', words: 'no codec in common' });
+  assert.deepEqual(endOf({ type: 'hangup', reason: 'something unforeseen' }, talking), { end: 'said', words: 'something unforeseen' });
 });
 
 const stats = (values) => new Map(Object.entries(values).map(([id, one]) => [id, { id, ...one }]));

@@ -1,5 +1,6 @@
 //! What a call does, seen from outside.
 
 mod scene;
+mod sequences;
 mod setup;
 mod talk;

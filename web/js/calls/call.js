@@ -14,21 +14,23 @@ import { reading, compare } from './quality.js';
 /** A lost connection is repaired after so many ms, again after so many, and given up after so many. */
 const REPAIR = { after: 2000, every: 6000, giveUp: 30_000 };
 
-/** The end of a call, as the other side's or the gateway's words tell it → one of the `call.end.*`. Pure. */
+/** The reasons of docs/protocol.md "Why a call ended" → the `call.end.*` of who was talking, or calling. */
+const ENDS = {
+  '': 'hung-up', hung_up: 'hung-up', cancelled: 'hung-up', declined: 'declined', busy: 'busy', no_answer: 'no-answer',
+  answered_elsewhere: 'elsewhere', gone: 'gone', no_media: 'no-media', gateway_stopped: 'gateway', failed: 'failed',
+};
+/** Those that make a call that was not answered here a missed one. */
+const MISSED = ['hung-up', 'no-answer', 'gone', 'gateway', 'said'];
+
+/**
+ * Why a call is over, by the context that ended it: `{end, words}`, one of the `call.end.*` and the
+ * gateway's own words, if any. Pure.
+ */
 export function endOf({ type, reason = '' }, { incoming, answered }) {
-  if (type === 'busy') return 'busy';
-  if (type === 'reject') return 'declined';
-  const words = reason.toLowerCase().replace(/[_-]/g, ' ');
-  if (/elsewhere|another device|other device/.test(words)) return 'elsewhere';
-  if (/busy/.test(words)) return 'busy';
-  if (/declined|rejected/.test(words)) return 'declined';
-  if (/no answer|nobody answered|not answer/.test(words)) return incoming ? 'missed' : 'no-answer';
-  if (/gateway (stop|was|had)|restart/.test(words)) return 'gateway';
-  if (/no media|no sound|media/.test(words)) return 'no-media';
-  if (/gone|vanished|no longer/.test(words)) return 'gone';
-  if (answered) return words === '' || /hung up|over/.test(words) ? 'hung-up' : 'said';
-  if (incoming) return 'missed';
-  return words === '' || /hung up|cancel/.test(words) ? 'hung-up' : 'said';
+  const [, code, words] = /^(\w*)(?:: (.*))?$/su.exec(reason) ?? [null, null, null];
+  let end = { busy: 'busy', reject: 'declined' }[type] ?? ENDS[code] ?? 'said';
+  if (incoming && !answered && MISSED.includes(end)) end = 'missed';
+  return { end, words: end === 'said' ? reason : words ?? '' };
 }
 
 export class Call extends Emitter {
@@ -116,7 +118,7 @@ export class Call extends Emitter {
     try {
       await this.#negotiation.take({ type: 'offer', sdp: this.#offer.sdp });
     } catch (error) {
-      this.#finish('failed', error.message, { type: 'hangup', reason: 'the session description could not be used' });
+      this.#finish('failed', error.message, { type: 'hangup', reason: 'failed: the session description could not be used' });
     }
   }
 
@@ -149,9 +151,11 @@ export class Call extends Emitter {
         if (sdp) await this.#describe({ type: 'offer', sdp });
         this.emit('change');
         break;
-      case 'hangup': case 'reject': case 'busy':
-        this.#finish(endOf(context, { incoming: this.incoming, answered: this.#pc !== null && this.since !== null }), context.reason);
+      case 'hangup': case 'reject': case 'busy': {
+        const { end, words } = endOf(context, { incoming: this.incoming, answered: this.state !== 'incoming' });
+        this.#finish(end, words);
         break;
+      }
       default:
     }
   }
@@ -362,7 +366,7 @@ export class Call extends Emitter {
     try {
       await this.#negotiation?.take(description);
     } catch (error) {
-      if (!this.isOver) this.#finish('failed', error.message, { type: 'hangup', reason: 'the session description could not be used' });
+      if (!this.isOver) this.#finish('failed', error.message, { type: 'hangup', reason: 'failed: the session description could not be used' });
     }
   }
 
@@ -431,7 +435,7 @@ export class Call extends Emitter {
   #repair() {
     if (this.isOver) return;
     if (Date.now() - this.#brokenSince > REPAIR.giveUp) {
-      this.#finish('lost', '', { type: 'hangup', reason: 'the connection was lost' });
+      this.#finish('lost', '', { type: 'hangup', reason: 'gone' });
       return;
     }
     this.#pc.restartIce();

@@ -17,7 +17,7 @@ export class App {
   #calls;
   #options;
   #sidebar;
-  #main = h('main', { class: 'main', id: 'main' });
+  #main = h('main', { class: 'main', id: 'main', tabIndex: -1 });
   #strip = h('div', { class: 'strip-place' });
   #ring = h('div', { class: 'ring-place' });
   #view = null;
@@ -36,9 +36,9 @@ export class App {
       onNew: () => openNew({ onAddress: (address) => this.#card(address) }),
       onSettings: () => openSettings({ client, ...options }),
     });
-    fill(root, h('a', { class: 'skip', href: '#conversation', text: t('app.skip'), on: { click: (event) => {
+    fill(root, h('a', { class: 'skip', href: '#main', text: t('app.skip'), on: { click: (event) => {
       event.preventDefault();
-      this.#view?.composer.focus();
+      (this.#view?.composer ?? this.#main).focus();
     } } }), h('div', { class: 'app' }, this.#strip, this.#sidebar.element, this.#main), this.#ring);
     const listen = (target, name, listener) => {
       target.addEventListener(name, listener);

@@ -25,6 +25,7 @@ export class CallView {
   #call;
   #remote = h('video', { class: 'remote', autoplay: true, playsInline: true, data: { testid: 'remote-video' } });
   #local = h('video', { class: 'local', autoplay: true, playsInline: true, muted: true, 'aria-label': t('call.you'), data: { testid: 'local-video' } });
+  #name = h('h2', { class: 'call-name', dir: 'auto' });
   #state = h('p', { class: 'call-state', role: 'status', data: { testid: 'call-state' } });
   #timer = h('p', { class: 'call-timer', 'aria-label': t('call.timer'), data: { testid: 'call-timer' } });
   #quality = h('button', { type: 'button', class: 'quality', data: { testid: 'quality' } });
@@ -38,11 +39,12 @@ export class CallView {
   constructor(call, { onShrink = null } = {}) {
     this.#call = call;
     this.#remote.setAttribute('aria-label', call.peer.name);
+    this.#name.textContent = call.peer.name;
     this.#face = h('div', { class: 'face' }, avatar(call.peer.name, call.peer.address ?? call.peer.name, { size: 'huge' }), h('p', { class: 'face-name', dir: 'auto', text: call.peer.name }));
     this.element = h('section', { class: 'call', 'aria-label': t('call.label', { name: call.peer.name }), data: { testid: 'call' } },
       this.#remote, this.#face,
       h('header', { class: 'call-head' },
-        h('div', { class: 'call-words' }, this.#state, this.#timer, this.#notes),
+        h('div', { class: 'call-words' }, this.#name, this.#state, this.#timer, this.#notes),
         this.#quality,
         onShrink && iconButton('shrink', t('call.shrink'), { class: 'shrink', on: { click: onShrink }, data: { testid: 'call-shrink' } })),
       this.#local, this.#bar());
@@ -79,7 +81,7 @@ export class CallView {
       media.canShareScreen() && button('share', 'screen', t('call.share'), () => call.setSharing(!call.sharing)),
       button('hold', 'pause', t('call.hold'), () => call.hold(!call.held)),
       button('keypad', 'keypad', t('call.keypad'), () => this.#openKeypad()),
-      button('devices', 'gear', t('call.devices'), () => this.#openDevices()),
+      button('devices', 'sliders', t('call.devices'), () => this.#openDevices()),
       button('hangup', 'hangup', t('call.hangup'), () => call.hangUp()));
   }
 
@@ -106,6 +108,7 @@ export class CallView {
     const shows = call.showsRemote;
     this.#remote.classList.toggle('audio-only', !shows);
     this.#face.hidden = shows;
+    this.#name.hidden = !shows;
     this.#showLocal(call);
     this.#set('mute', call.muted.audio, call.muted.audio ? 'micOff' : 'mic', t(call.muted.audio ? 'call.unmute' : 'call.mute'));
     const camera = Boolean(call.preview) && !call.sharing;
@@ -163,7 +166,7 @@ export class CallView {
 
   #openKeypad() {
     const pressed = h('output', { class: 'pressed', 'aria-live': 'polite' });
-    modal(t('call.keypad'), [pressed, h('div', { class: 'keypad', role: 'group', 'aria-label': t('call.keypad.keys') },
+    modal(t('call.keypad'), [pressed, h('div', { class: 'keys', role: 'group', 'aria-label': t('call.keypad.keys') },
       KEYS.map((key) => h('button', { type: 'button', class: 'key', text: key, on: { click: () => {
         this.#call.dial(key);
         pressed.textContent += key;
@@ -189,7 +192,7 @@ export class CallStrip {
 
   constructor(call, { onGrow }) {
     this.#call = call;
-    this.element = h('div', { class: 'strip', role: 'region', 'aria-label': t('call.label', { name: call.peer.name }), data: { testid: 'call-strip' } },
+    this.element = h('div', { class: 'strip', role: 'region', 'aria-label': t('call.strip'), data: { testid: 'call-strip' } },
       h('button', { type: 'button', class: 'strip-open', title: t('call.grow'), on: { click: onGrow }, data: { testid: 'call-grow' } }, icon('phone'), h('strong', { dir: 'auto', text: call.peer.name }), this.#words, icon('grow')),
       iconButton('hangup', t('call.hangup'), { class: 'round hangup', on: { click: () => call.hangUp() }, data: { testid: 'strip-hangup' } }));
     this.#undo = call.on('change', () => this.#update());

@@ -163,6 +163,7 @@ export class ConversationView {
       new Date(above.at).toDateString() === new Date(item.at).toDateString();
     return messageElement(item, {
       joined: Boolean(joined),
+      agrees: item.kind === 'request' && agreesToOther(items, at),
       find: (id) => this.#client.timeline(this.#address).get(id),
       onReply: (one) => this.composer.reply(one),
       onEdit: (one) => this.composer.edit(one),
@@ -257,6 +258,12 @@ export class ConversationView {
       next.focus();
     }
   }
+}
+
+/** A request that the other side had made before is agreed to by one's own. */
+function agreesToOther(items, at) {
+  const earlier = items.slice(0, at).findLast((item) => item.kind === 'request' || item.kind === 'close');
+  return earlier?.kind === 'request' && earlier.from !== items[at].from;
 }
 
 /** What stands there while no conversation is open. */

@@ -16,7 +16,7 @@ export function authorOf(item) {
 
 /**
  * The element of a message. `context`: `find(id)` an earlier message, `joined` true if the same author
- * spoke just before, and what is done: `onReply`, `onEdit`, `onRecall`, `onReact`, `onRetry`, `onCopy`
+ * spoke just before, `agrees` true for a request that agrees to an earlier one, and what is done: `onReply`, `onEdit`, `onRecall`, `onReact`, `onRetry`, `onCopy`
  * (all with the message), `onAddress(address)`, `onQuote(id)`.
  */
 export function messageElement(item, context) {
@@ -43,9 +43,9 @@ function author(item, { onAddress }) {
   return h('button', { type: 'button', class: 'author-avatar', tabIndex: -1, 'aria-hidden': 'true', on: { click: () => onAddress(item.from) } }, avatar(authorOf(item), item.from, { size: 'small' }));
 }
 
-function notice(item, { onAddress }) {
-  const name = item.name || nameOf(item.from);
-  const words = item.kind === 'notice' ? rich(item.text ?? '', onAddress) : h('p', { text: t(`message.${item.kind}`, { name: item.mine ? t('message.you') : name }) });
+function notice(item, { onAddress, agrees }) {
+  const name = item.mine ? t('message.you') : item.name || nameOf(item.from);
+  const words = item.kind === 'notice' ? rich(item.text ?? '', onAddress) : h('p', { text: t(agrees ? 'message.contacts' : `message.${item.kind}`, { name }) });
   return h('li', { class: 'message notice', tabIndex: -1, data: { id: item.id, testid: 'notice' } }, words,
     h('time', { dateTime: new Date(item.at).toISOString(), title: fullTime(item.at), text: clock(item.at) }));
 }
@@ -76,9 +76,9 @@ function reactions(item, { onReact, onRecallReaction }) {
   return h('div', { class: 'reactions' }, [...groups].map(([emoji, list]) => {
     const own = list.find((reaction) => reaction.mine);
     const names = list.map((reaction) => (reaction.mine ? t('message.you') : reaction.name || nameOf(reaction.from))).join(', ');
-    const words = t('message.reacted', { emoji, names });
+    const words = t('message.reacted', { emoji: `${emoji} ${list.length}`, names });
     return h('button', { type: 'button', class: `reaction${own ? ' own' : ''}`, 'aria-pressed': own ? 'true' : 'false', 'aria-label': words, title: words, data: { testid: 'reaction' },
-      on: { click: () => (own ? onRecallReaction(own) : onReact(item, emoji)) } }, h('span', { text: emoji }), h('span', { class: 'count', text: String(list.length) }));
+      on: { click: () => (own ? onRecallReaction(own) : onReact(item, emoji)) } }, h('span', { text: emoji }), ' ', h('span', { class: 'count', text: String(list.length) }));
   }));
 }
 

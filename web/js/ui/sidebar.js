@@ -25,10 +25,12 @@ export class Sidebar {
       this.update();
     } } });
     this.element = h('nav', { class: 'sidebar', 'aria-label': t('list.label') },
+      h('h1', { class: 'visually-hidden', text: t('app.name') }),
       h('header', { class: 'sidebar-head' },
-        h('button', { type: 'button', class: 'self', title: t('settings.title'), 'aria-label': `${client.displayName} – ${t('settings.title')}`, data: { testid: 'settings-open' }, on: { click: onSettings } },
+        h('button', { type: 'button', class: 'self', title: t('settings.title'), data: { testid: 'settings-open' }, on: { click: onSettings } },
           avatar(client.displayName, client.address),
-          h('span', { class: 'self-name' }, h('strong', { text: client.displayName }), h('small', { text: client.address }))),
+          h('span', { class: 'self-name' }, h('strong', { text: client.displayName }), h('small', { text: client.address })),
+          h('span', { class: 'visually-hidden', text: t('settings.title') })),
         iconButton('plus', t('list.new'), { class: 'accent', on: { click: onNew }, data: { testid: 'new' } })),
       this.#state,
       h('div', { class: 'search' }, icon('search'), this.#search),
