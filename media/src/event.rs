@@ -60,7 +60,8 @@ pub struct Described {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A way to reach the relay that the leg's session description does not have yet.
+    /// A way to reach the relay that the leg's session description does not have yet. (The relay
+    /// knows its addresses from the start, so today they all stand in the description.)
     Candidate {
         /// The leg to tell.
         leg: Leg,

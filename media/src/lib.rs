@@ -13,11 +13,24 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+mod call;
+mod engine;
 mod error;
 mod event;
 mod figures;
+mod format;
+mod forward;
+mod negotiate;
 mod options;
+mod port;
 mod relay;
+mod rewrite;
+mod sdp;
+mod stun;
+mod tcp;
+mod watch;
+mod worker;
 
 pub use error::{BindError, Full, Refused};
 pub use event::{Candidate, Described, Event, Leg, MediaKind};

@@ -1,19 +1,34 @@
 //! The handles that the driver of calls holds: [`Relay`], and [`Media`] for one call. They only
 //! pass on what is asked to the worker that carries the call, and wait for its word.
 
+<<<<<<< HEAD
 use crate::{BindError, Candidate, Described, Event, Figures, Full, Leg, Options, Refused};
+=======
+use crate::address::Addresses;
+use crate::negotiate::Setting;
+use crate::port::{self, Port};
+use crate::tcp;
+use crate::worker::{Parts, Registry, Worker};
+use crate::{BindError, Candidate, Event, Figures, Full, Leg, Offered, Options, Refused};
+>>>>>>> d19022a (media: the relay carries calls: descriptions, ICE, forwarding, echo, restarts, TCP)
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
 /// How many requests may wait for a worker before those who ask wait too.
 const REQUESTS: usize = 256;
+
+/// How much may wait for a worker that came elsewhere.
+const HANDED: usize = 4096;
 
 /// How many events of a call wait for its driver. A driver that falls further behind misses some.
 const EVENTS: usize = 64;
 
 /// What is asked of a call.
-#[expect(dead_code, reason = "the worker lands next")]
 pub(crate) enum Request {
     TakeOffer(Leg, String, oneshot::Sender<Result<Described, Refused>>),
     Offer(Leg, bool, oneshot::Sender<Result<String, Refused>>),
@@ -26,9 +41,9 @@ pub(crate) enum Request {
 }
 
 /// What is asked of a worker.
-#[expect(dead_code, reason = "the worker lands next")]
 pub(crate) enum Order {
-    Open(u64, mpsc::Sender<Event>),
+    /// A call, with a sign of life of its handles, and where to tell what happens.
+    Open(u64, Weak<()>, mpsc::Sender<Event>),
     Request(u64, Request),
     Close(u64),
 }
@@ -36,19 +51,85 @@ pub(crate) enum Order {
 /// The relay: its sockets, and the threads that carry packets.
 #[derive(Debug)]
 pub struct Relay {
-    orders: mpsc::Sender<Order>,
+    workers: Vec<mpsc::Sender<Order>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
     udp: SocketAddr,
+    tcp: Option<SocketAddr>,
+    opened: AtomicU64,
+    /// One clone for each call that is open.
+    open: Arc<()>,
+    max_calls: usize,
+    stop: CancellationToken,
+    /// A relay that is dropped stops too, without waiting.
+    _stop: DropGuard,
+    tasks: TaskTracker,
 }
 
 impl Relay {
-    /// Opens the ports and starts the threads.
+    /// Opens the ports and starts the threads. To be called within a tokio runtime, which also
+    /// carries the TCP connections.
     pub async fn bind(options: Options) -> Result<Relay, BindError> {
-        let socket = tokio::net::UdpSocket::bind(options.udp_listen)
-            .await
-            .map_err(|error| BindError::Udp(options.udp_listen, error))?;
-        let udp = socket.local_addr().map_err(|error| BindError::Udp(options.udp_listen, error))?;
-        let (orders, _) = mpsc::channel(REQUESTS);
-        Ok(Relay { orders, udp })
+        let count = workers(options.workers);
+        let udp_failed = |error| BindError::Udp(options.udp_listen, error);
+        let first = port::open(options.udp_listen, count > 1).map_err(udp_failed)?;
+        let udp = first.local_addr().map_err(udp_failed)?;
+        let mut sockets = vec![first];
+        for _ in 1..count {
+            sockets.push(port::open(udp, true).map_err(udp_failed)?);
+        }
+        let listener = match options.tcp_listen {
+            Some(address) => Some(TcpListener::bind(address).await.map_err(|error| BindError::Tcp(address, error))?),
+            None => None,
+        };
+        let tcp = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let addresses = Addresses::find(&options, udp, tcp)?;
+        let setting = Arc::new(Setting { codecs: options.codecs, addresses });
+
+        let stop = CancellationToken::new();
+        let mut relay = Relay {
+            workers: Vec::new(),
+            threads: Vec::new(),
+            udp,
+            tcp,
+            opened: AtomicU64::new(0),
+            open: Arc::new(()),
+            max_calls: options.max_calls,
+            _stop: stop.clone().drop_guard(),
+            stop,
+            tasks: TaskTracker::new(),
+        };
+        relay.start(sockets, listener, &setting)?;
+        Ok(relay)
+    }
+
+    fn start(
+        &mut self,
+        sockets: Vec<std::net::UdpSocket>,
+        listener: Option<TcpListener>,
+        setting: &Arc<Setting>,
+    ) -> Result<(), BindError> {
+        let registry = Arc::new(Registry::default());
+        let (others, inboxes): (Vec<_>, Vec<_>) = sockets.iter().map(|_| mpsc::channel(HANDED)).unzip();
+        for (index, (socket, handed)) in sockets.into_iter().zip(inboxes).enumerate() {
+            let (orders, obeyed) = mpsc::channel(REQUESTS);
+            let parts = Parts {
+                index,
+                setting: setting.clone(),
+                registry: registry.clone(),
+                orders: obeyed,
+                handed,
+                others: others.clone(),
+                stop: self.stop.clone(),
+            };
+            self.workers.push(orders);
+            self.threads.push(spawn(parts, socket)?);
+        }
+        if let Some(listener) = listener {
+            let workers =
+                tcp::Workers { registry, inboxes: others, stop: self.stop.clone(), tasks: self.tasks.clone() };
+            self.tasks.spawn(tcp::listen(listener, workers));
+        }
+        Ok(())
     }
 
     /// The UDP address that was opened.
@@ -58,19 +139,54 @@ impl Relay {
 
     /// The TCP address that was opened, if any.
     pub fn tcp_addr(&self) -> Option<SocketAddr> {
-        None
+        self.tcp
     }
 
     /// Begins the media of one call. Nothing is sent before it has been negotiated.
     pub fn open(&self) -> Result<(Media, mpsc::Receiver<Event>), Full> {
+        // (The relay itself holds one.)
+        if Arc::strong_count(&self.open) > self.max_calls {
+            return Err(Full);
+        }
+        let id = self.opened.fetch_add(1, Ordering::Relaxed);
+        let worker = usize::try_from(id).unwrap_or(0) % self.workers.len().max(1);
+        let orders = self.workers.get(worker).ok_or(Full)?.clone();
         let (events, heard) = mpsc::channel(EVENTS);
-        let _ = self.orders.try_send(Order::Open(0, events));
-        Ok((Media { call: Arc::new(Call { id: 0, orders: self.orders.clone() }) }, heard))
+        let life = Arc::new(());
+        orders.try_send(Order::Open(id, Arc::downgrade(&life), events)).map_err(|_| Full)?;
+        Ok((Media { call: Arc::new(Call { id, orders, _life: life, _place: self.open.clone() }) }, heard))
     }
 
     /// Ends every call and closes the ports.
-    #[expect(clippy::unused_async, reason = "waits for the threads")]
-    pub async fn close(self) {}
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        let threads = self.threads;
+        // A thread that panicked has said so already.
+        let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+    }
+}
+
+/// How many workers there are to be.
+fn workers(asked: usize) -> usize {
+    match asked {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)).clamp(1, 16),
+        asked => asked.min(64),
+    }
+}
+
+/// Starts a worker's thread.
+fn spawn(parts: Parts, socket: std::net::UdpSocket) -> Result<std::thread::JoinHandle<()>, BindError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BindError::Thread)?;
+    let port = {
+        let _on = runtime.enter();
+        Port::new(socket).map_err(BindError::Thread)?
+    };
+    std::thread::Builder::new()
+        .name(format!("media-{}", parts.index))
+        .spawn(move || runtime.block_on(Worker::new(parts, port).run()))
+        .map_err(BindError::Thread)
 }
 
 /// The media of one call. Cheap to clone; when the last one goes, the media ends.
@@ -83,6 +199,10 @@ pub struct Media {
 struct Call {
     id: u64,
     orders: mpsc::Sender<Order>,
+    /// Its worker sees by this that there is no handle any more.
+    _life: Arc<()>,
+    /// Its place among the calls that may be open.
+    _place: Arc<()>,
 }
 
 impl Media {

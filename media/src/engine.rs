@@ -1,0 +1,486 @@
+//! The WebRTC engine of one leg: the only place that names `str0m`.
+//!
+//! A [`Peer`] takes and makes session descriptions (regular ones, from `sdp`), is fed with
+//! datagrams and the time, and gives datagrams, RTP packets and events back. It does no I/O.
+//! `negotiate` does its descriptions, `forward` its packets, `worker` its sockets and timers.
+//!
+//! To change the engine is to write this module again: see `docs/decisions/0011-media-engine.md`.
+
+use crate::format::{H264, Key, Profile};
+use crate::{Codec, MediaKind};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+use str0m::bwe::{Bitrate, BweKind};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::crypto::from_feature_flags;
+use str0m::format::{FormatParams, PayloadParams};
+use str0m::media::{Direction, Frequency, KeyframeRequestKind};
+use str0m::net::{DatagramRecv, Receive, TcpType};
+use str0m::rtp::{Extension, ExtensionMap, RtpWrite};
+use str0m::{Candidate, Event, IceConnectionState, Input, Rtc, RtcConfig};
+
+pub(crate) use str0m::media::Mid;
+pub(crate) use str0m::net::{Protocol, Transmit};
+pub(crate) use str0m::rtp::{ExtensionValues, RtpPacket, SeqNo, Ssrc};
+pub(crate) use str0m::stats::{MediaEgressStats, MediaIngressStats};
+
+/// How often sender and receiver reports go out: a receiver can play sound and picture in step
+/// only after the first of each.
+const REPORTS: Duration = Duration::from_millis(500);
+
+/// How often figures are taken.
+const FIGURES: Duration = Duration::from_secs(1);
+
+/// Packets kept for a receiver who asks for them again.
+const RESEND_AUDIO: usize = 100;
+const RESEND_VIDEO: usize = 1000;
+
+/// What is assumed of a path before anything is known of it, in bits per second.
+const FIRST_ESTIMATE: u64 = 1_000_000;
+
+/// What a path with video is probed for, in bits per second.
+const WANTED: u64 = 4_000_000;
+
+/// Payload types of our own offers for video, each with that of its retransmissions.
+const VP8: (u8, u8) = (96, 97);
+const VP9: [(u32, u8, u8); 2] = [(0, 98, 99), (2, 100, 101)];
+const AV1: [(u32, u8, u8); 1] = [(0, 45, 46)];
+const H264S: [(u8, H264, u8, u8); 7] = [
+    (1, H264::ConstrainedBaseline, 108, 109),
+    (0, H264::ConstrainedBaseline, 124, 120),
+    (1, H264::Baseline, 127, 121),
+    (0, H264::Baseline, 125, 107),
+    (1, H264::Main, 123, 119),
+    (0, H264::Main, 35, 36),
+    (1, H264::High, 114, 115),
+];
+
+/// The cryptography, and the certificate of this process: all legs show the same one.
+static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(from_feature_flags()));
+static CERTIFICATE: LazyLock<Option<DtlsCert>> = LazyLock::new(|| CRYPTO.dtls_provider.generate_certificate());
+
+/// The engine did not accept a description; its own words are for nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rejected;
+
+/// The engine can no longer work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Broken;
+
+/// Which way the gateway's side of a section goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) send: bool,
+    pub(crate) receive: bool,
+}
+
+/// A change that an offer of ours asks for.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// A new section.
+    Add(MediaKind, Way),
+    /// Another direction of a section that is there.
+    Turn(Mid, Way),
+    /// New ICE credentials.
+    Restart,
+}
+
+/// What came out of a peer.
+#[expect(clippy::large_enum_variant, reason = "packets are the usual case, and are not to be allocated")]
+pub(crate) enum Output {
+    /// To be sent.
+    Transmit(Transmit),
+    /// A packet of media, decrypted.
+    Packet(RtpPacket),
+    /// ICE and DTLS are up.
+    Connected,
+    /// ICE is up again.
+    Reachable,
+    /// ICE has given up.
+    Unreachable,
+    /// The far side wants a whole picture.
+    WantsPicture(Mid),
+    /// What the path to the far side carries, in bits per second.
+    Carries(u64),
+    /// Figures of a section from the far side.
+    Received(MediaIngressStats),
+    /// Figures of a section to the far side, and the round trip as ICE sees it.
+    Sent(MediaEgressStats),
+    /// The round trip as ICE sees it.
+    RoundTrip(Duration),
+    /// The far side has closed the session.
+    Closed,
+    /// Nothing until then.
+    Until(Instant),
+}
+
+/// One leg's WebRTC session.
+pub(crate) struct Peer {
+    rtc: Rtc,
+    pending: Option<SdpPendingOffer>,
+}
+
+impl Peer {
+    /// A session that knows these codecs.
+    pub(crate) fn new(codecs: &[Codec], now: Instant) -> Peer {
+        let mut config = RtcConfig::new()
+            .set_crypto_provider(CRYPTO.clone())
+            .set_rtp_mode(true)
+            .set_stats_interval(Some(FIGURES))
+            .set_rtcp_report_interval_audio(REPORTS)
+            .set_rtcp_report_interval_video(REPORTS)
+            .set_send_buffer_audio(RESEND_AUDIO)
+            .set_send_buffer_video(RESEND_VIDEO)
+            .set_extension_map(extensions())
+            .enable_bwe(Some(Bitrate::from(FIRST_ESTIMATE)))
+            .clear_codecs();
+        if let Some(certificate) = CERTIFICATE.as_ref() {
+            config = config.set_dtls_cert(certificate.clone());
+        }
+        for codec in codecs {
+            add_codec(&mut config, *codec);
+        }
+        Peer { rtc: config.build(now), pending: None }
+    }
+
+    /// Takes an offer and gives the answer.
+    pub(crate) fn accept_offer(&mut self, sdp: &str) -> Result<String, Rejected> {
+        let offer = SdpOffer::from_sdp_string(sdp).map_err(|_| Rejected)?;
+        self.pending = None;
+        let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|_| Rejected)?;
+        Ok(answer.to_sdp_string())
+    }
+
+    /// Makes an offer of changes, and tells the new sections in order. An offer that has not been
+    /// answered is forgotten. Where nothing changes, ICE is restarted: an offer is what was wanted.
+    pub(crate) fn offer(&mut self, changes: &[Change]) -> Result<(String, Vec<Mid>), Rejected> {
+        let mut added = Vec::new();
+        let mut api = self.rtc.sdp_api();
+        for change in changes {
+            match change {
+                Change::Add(kind, way) => {
+                    let kind = match kind {
+                        MediaKind::Audio => str0m::media::MediaKind::Audio,
+                        MediaKind::Video => str0m::media::MediaKind::Video,
+                    };
+                    added.push(api.add_media(kind, way.into(), None, None, None));
+                }
+                Change::Turn(mid, way) => api.set_direction(*mid, way.into()),
+                Change::Restart => {
+                    api.ice_restart(true);
+                }
+            }
+        }
+        if !api.has_changes() {
+            api.ice_restart(true);
+        }
+        let (offer, pending) = api.apply().ok_or(Rejected)?;
+        self.pending = Some(pending);
+        Ok((offer.to_sdp_string(), added))
+    }
+
+    /// Takes the answer to the last offer.
+    pub(crate) fn accept_answer(&mut self, sdp: &str) -> Result<(), Rejected> {
+        let answer = SdpAnswer::from_sdp_string(sdp).map_err(|_| Rejected)?;
+        let pending = self.pending.take().ok_or(Rejected)?;
+        self.rtc.sdp_api().accept_answer(pending, answer).map_err(|_| Rejected)
+    }
+
+    /// Forgets the offer that has not been answered.
+    pub(crate) fn withdraw(&mut self) {
+        self.pending = None;
+    }
+
+    /// The ICE user name that far sides address this session by.
+    pub(crate) fn ufrag(&mut self) -> String {
+        self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
+    /// An address of ours.
+    pub(crate) fn add_local(&mut self, address: SocketAddr, protocol: Protocol) {
+        let candidate = match protocol {
+            Protocol::Udp => Candidate::host(address, Protocol::Udp),
+            _ => Candidate::builder().tcp().host(address).tcptype(TcpType::Passive).build(),
+        };
+        if let Ok(candidate) = candidate {
+            self.rtc.add_local_candidate(candidate);
+        }
+    }
+
+    /// An address of the far side's.
+    pub(crate) fn add_remote(&mut self, remote: Remote) {
+        self.rtc.add_remote_candidate(remote.0);
+    }
+
+    /// Asks for more of the path than sound needs, once there is video.
+    pub(crate) fn expect_video(&mut self) {
+        self.rtc.bwe().set_bitrate(Bitrate::from(0), Bitrate::from(WANTED));
+    }
+
+    /// The payload types of a section that were agreed upon, each with what it is.
+    pub(crate) fn numbers(&self, mid: Mid) -> Vec<(u8, Key)> {
+        let Some(media) = self.rtc.media(mid) else { return Vec::new() };
+        let agreed = media.remote_pts();
+        let params = self.rtc.codec_config().params().iter();
+        params
+            .filter(|param| agreed.contains(&param.pt()))
+            .filter_map(|param| Some((*param.pt(), key(param)?)))
+            .collect()
+    }
+
+    /// A datagram of the far side's that `accepts` has said yes to, or that is known by its address.
+    pub(crate) fn receive(&mut self, now: Instant, datagram: Datagram<'_>) -> Result<(), Broken> {
+        self.rtc.handle_input(Input::Receive(now, datagram.0)).map_err(|_| Broken)
+    }
+
+    /// Gives a datagram back if it is for this session: a STUN message is told by its integrity.
+    pub(crate) fn accepts<'a>(&self, now: Instant, datagram: Datagram<'a>) -> Option<Datagram<'a>> {
+        let input = Input::Receive(now, datagram.0);
+        let accepted = self.rtc.accepts(&input);
+        match input {
+            Input::Receive(_, receive) if accepted => Some(Datagram(receive)),
+            _ => None,
+        }
+    }
+
+    /// Time has passed, or something was written.
+    pub(crate) fn tick(&mut self, now: Instant) -> Result<(), Broken> {
+        self.rtc.handle_input(Input::Timeout(now)).map_err(|_| Broken)
+    }
+
+    /// What comes out next. After [`Output::Until`] there is nothing more for now.
+    pub(crate) fn poll(&mut self) -> Result<Output, Broken> {
+        loop {
+            let event = match self.rtc.poll_output().map_err(|_| Broken)? {
+                str0m::Output::Timeout(_) if !self.rtc.is_alive() => return Err(Broken),
+                str0m::Output::Timeout(at) => return Ok(Output::Until(at)),
+                str0m::Output::Transmit(transmit) => return Ok(Output::Transmit(transmit)),
+                str0m::Output::Event(event) => event,
+            };
+            if let Some(output) = output(event) {
+                return Ok(output);
+            }
+        }
+    }
+
+    /// Where packets of a section are sent from.
+    pub(crate) fn sender(&mut self, mid: Mid) -> Option<Ssrc> {
+        self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| {
+            stream.set_unpaced(true);
+            stream.ssrc()
+        })
+    }
+
+    /// The section that a source of the far side's belongs to.
+    pub(crate) fn section_of(&mut self, source: Ssrc) -> Option<Mid> {
+        self.rtc.direct_api().stream_rx(&source).map(|stream| stream.mid())
+    }
+
+    /// Sends a packet; it leaves at the next [`Peer::tick`].
+    pub(crate) fn write(&mut self, sender: Ssrc, packet: Packet) {
+        if let Some(stream) = self.rtc.direct_api().stream_tx(&sender) {
+            stream.write_rtp(
+                RtpWrite::new(packet.number.into(), packet.sequence, packet.time, packet.taken_at, packet.payload)
+                    .marker(packet.marker)
+                    .nackable(packet.repairable)
+                    .ext_vals(packet.extensions),
+            );
+        }
+    }
+
+    /// Asks the far side for a whole picture.
+    pub(crate) fn want_picture(&mut self, mid: Mid) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+
+    /// Asks the far side to send no more than this, in bits per second.
+    pub(crate) fn limit(&mut self, mid: Mid, bits: u64) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+            stream.request_remb(Bitrate::from(bits));
+        }
+    }
+
+    /// Takes leave; what is to be sent for it comes out of [`Peer::poll`].
+    pub(crate) fn close(&mut self) {
+        let _ = self.rtc.close();
+    }
+}
+
+/// An address of the far side's that can be sent to.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote(Candidate);
+
+impl Remote {
+    /// Reads a candidate line. `Ok(None)` for those that are of no use here: names instead of
+    /// addresses (RFC 8828), and TCP, over which the far side connects to us.
+    pub(crate) fn read(line: &str) -> Result<Option<Remote>, Rejected> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [head, component, protocol, priority, address, port, "typ", ..] = words[..] else { return Err(Rejected) };
+        let numbers =
+            component.parse::<u16>().is_ok() && priority.parse::<u32>().is_ok() && port.parse::<u16>().is_ok();
+        if !head.starts_with("candidate:") || !numbers {
+            return Err(Rejected);
+        }
+        if !protocol.eq_ignore_ascii_case("udp") || address.parse::<IpAddr>().is_err() || component != "1" {
+            return Ok(None);
+        }
+        // (An address that nobody can be at, such as 0.0.0.0, is of no use either.)
+        Ok(Candidate::from_sdp_string(line).ok().map(Remote))
+    }
+}
+
+/// A packet to send.
+pub(crate) struct Packet {
+    /// Payload type on the leg that it goes to.
+    pub(crate) number: u8,
+    pub(crate) sequence: SeqNo,
+    pub(crate) time: u32,
+    pub(crate) taken_at: Instant,
+    pub(crate) marker: bool,
+    pub(crate) repairable: bool,
+    pub(crate) extensions: ExtensionValues,
+    pub(crate) payload: Arc<[u8]>,
+}
+
+/// A datagram whose kind is known.
+pub(crate) struct Datagram<'a>(Receive<'a>);
+
+impl<'a> Datagram<'a> {
+    /// `None` for what is neither STUN, DTLS nor RTP.
+    pub(crate) fn read(
+        protocol: Protocol,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &'a [u8],
+    ) -> Option<Datagram<'a>> {
+        let contents = DatagramRecv::try_from(bytes).ok()?;
+        Some(Datagram(Receive { proto: protocol, source, destination, contents }))
+    }
+}
+
+impl From<&Way> for Direction {
+    fn from(way: &Way) -> Direction {
+        match (way.send, way.receive) {
+            (true, true) => Direction::SendRecv,
+            (true, false) => Direction::SendOnly,
+            (false, true) => Direction::RecvOnly,
+            (false, false) => Direction::Inactive,
+        }
+    }
+}
+
+fn output(event: Event) -> Option<Output> {
+    Some(match event {
+        Event::RtpPacket(packet) => Output::Packet(packet),
+        Event::Connected => Output::Connected,
+        Event::IceConnectionStateChange(IceConnectionState::Disconnected) => Output::Unreachable,
+        Event::IceConnectionStateChange(IceConnectionState::Connected | IceConnectionState::Completed) => {
+            Output::Reachable
+        }
+        Event::KeyframeRequest(request) => Output::WantsPicture(request.mid),
+        Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. }) => {
+            Output::Carries(estimate.as_u64())
+        }
+        Event::MediaIngressStats(stats) => Output::Received(stats),
+        Event::MediaEgressStats(stats) => Output::Sent(stats),
+        Event::PeerStats(stats) => {
+            Output::RoundTrip(stats.selected_candidate_pair.and_then(|pair| pair.current_round_trip_time)?)
+        }
+        Event::Closed => Output::Closed,
+        _ => return None,
+    })
+}
+
+fn extensions() -> ExtensionMap {
+    let mut map = ExtensionMap::empty();
+    map.set(1, Extension::AudioLevel);
+    map.set(2, Extension::AbsoluteSendTime);
+    map.set(3, Extension::TransportSequenceNumber);
+    map.set(4, Extension::RtpMid);
+    map.set(5, Extension::PlayoutDelay);
+    map.set(13, Extension::VideoOrientation);
+    map
+}
+
+fn add_codec(config: &mut RtcConfig, codec: Codec) {
+    let codecs = config.codec_config();
+    match codec {
+        Codec::Opus => codecs.enable_opus(true, false),
+        Codec::G722 => codecs.enable_g722(true, false),
+        Codec::Pcmu => codecs.enable_pcmu(true, false),
+        Codec::Pcma => codecs.enable_pcma(true, false),
+        Codec::ComfortNoise => codecs.enable_comfort_noise(true),
+        Codec::TelephoneEvent => {
+            for (number, clock) in [(110_u8, Frequency::FORTY_EIGHT_KHZ), (126, Frequency::EIGHT_KHZ)] {
+                let tele = str0m::format::Codec::Tele;
+                codecs.add_config(number.into(), None, tele, clock, None, FormatParams::default());
+            }
+        }
+        Codec::Vp8 => add_video(config, str0m::format::Codec::Vp8, VP8, FormatParams::default()),
+        Codec::Vp9 => {
+            for (profile, number, rtx) in VP9 {
+                let format = FormatParams { profile_id: Some(profile), ..FormatParams::default() };
+                add_video(config, str0m::format::Codec::Vp9, (number, rtx), format);
+            }
+        }
+        Codec::Av1 => {
+            for (profile, number, rtx) in AV1 {
+                let profile = u8::try_from(profile).ok().filter(|profile| *profile != 0);
+                let format = FormatParams { profile, ..FormatParams::default() };
+                add_video(config, str0m::format::Codec::Av1, (number, rtx), format);
+            }
+        }
+        Codec::H264 => {
+            for (mode, profile, number, rtx) in H264S {
+                config.codec_config().add_h264(number.into(), Some(rtx.into()), mode == 1, profile.level_3_1());
+            }
+        }
+    }
+}
+
+fn add_video(config: &mut RtcConfig, codec: str0m::format::Codec, numbers: (u8, u8), format: FormatParams) {
+    let (number, rtx) = numbers;
+    let clock = Frequency::NINETY_KHZ;
+    config.codec_config().add_config(number.into(), Some(rtx.into()), codec, clock, None, format);
+}
+
+/// What the engine's payload type stands for.
+fn key(param: &PayloadParams) -> Option<Key> {
+    use str0m::format::Codec as Known;
+    let spec = param.spec();
+    let (codec, profile) = match spec.codec {
+        Known::Opus => (Codec::Opus, Profile::None),
+        Known::G722 => (Codec::G722, Profile::None),
+        Known::PCMU => (Codec::Pcmu, Profile::None),
+        Known::PCMA => (Codec::Pcma, Profile::None),
+        Known::CN => (Codec::ComfortNoise, Profile::None),
+        Known::Tele => (Codec::TelephoneEvent, Profile::None),
+        Known::Vp8 => (Codec::Vp8, Profile::None),
+        Known::Vp9 => (Codec::Vp9, Profile::Number(spec.format.profile_id.unwrap_or(0))),
+        Known::Av1 => (Codec::Av1, Profile::Number(spec.format.profile.unwrap_or(0).into())),
+        Known::H264 => {
+            let profile = H264::of(spec.format.profile_level_id?)?;
+            (Codec::H264, Profile::H264(spec.format.packetization_mode.unwrap_or(0), profile))
+        }
+        _ => return None,
+    };
+    // The clock of G.722 is told as 8 kHz, though it samples at 16 (RFC 3551 §4.5.2).
+    let clock = if codec == Codec::G722 { 8_000 } else { spec.clock_rate.get() };
+    Some(Key { codec, clock, profile })
+}
+
+/// Whether the engine can carry a format of this key: it has a payload type for it.
+pub(crate) fn carries(key: Key) -> bool {
+    match (key.codec, key.profile) {
+        (Codec::Vp9, Profile::Number(id)) => VP9.iter().any(|(known, ..)| *known == id),
+        (Codec::Av1, Profile::Number(id)) => AV1.iter().any(|(known, ..)| *known == id),
+        (Codec::H264, Profile::H264(mode, profile)) => {
+            H264S.iter().any(|(known, which, ..)| (*known, *which) == (mode, profile))
+        }
+        _ => true,
+    }
+}

@@ -1,0 +1,428 @@
+//! Offers and answers of a call's two legs (RFC 8829), each against the gateway alone.
+//!
+//! A [`Session`] keeps what each leg has said, as [`Line`]s: a line is one medium of the call (its
+//! sound, a camera, a screen), which stands in a section of its own in each leg's descriptions.
+//! `compose` puts descriptions together, `early` keeps candidates until they can be used. `call`
+//! calls in here, and forwards packets by what was agreed.
+//!
+//! Every method either does all of what it says or refuses and changes nothing.
+
+mod compose;
+mod early;
+
+use crate::engine::{self, Change, Peer, Way};
+use crate::format::Format;
+use crate::sdp::print::Origin;
+use crate::sdp::{Description, Direction, Section, Setup};
+use crate::{Codec, Leg, MediaKind, Offered, Refused};
+use early::Early;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How many media a call may have had, those it no longer has included.
+const MAX_LINES: usize = 64;
+
+/// What all calls of a relay have in common.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) codecs: Vec<Codec>,
+    pub(crate) addresses: crate::address::Addresses,
+}
+
+/// One medium of a call.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) kind: MediaKind,
+    ends: [Option<End>; 2],
+    /// A leg did not want it; it is not offered it again.
+    refused: [bool; 2],
+}
+
+/// A line as it stands in a leg's descriptions.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) mid: String,
+    /// As the leg sees it.
+    pub(crate) direction: Direction,
+    pub(crate) formats: Vec<Format>,
+    stream: Option<String>,
+    /// Described by both sides.
+    pub(crate) agreed: bool,
+}
+
+/// A call's descriptions.
+pub(crate) struct Session {
+    setting: Arc<Setting>,
+    sides: [Side; 2],
+    lines: Vec<Line>,
+    /// The leg that gets its own media back.
+    echo: Option<Leg>,
+}
+
+/// A leg's descriptions.
+struct Side {
+    peer: Option<Box<Peer>>,
+    slots: Vec<Slot>,
+    theirs: Option<Theirs>,
+    ours: Option<Ours>,
+    /// Mids in the engine's order, which a section keeps when it is turned off.
+    order: Vec<String>,
+    origin: Origin,
+    early: Early,
+}
+
+/// A section of a leg's descriptions.
+#[derive(Debug, Clone)]
+struct Slot {
+    media: String,
+    mid: String,
+    protocol: String,
+    numbers: Vec<String>,
+    line: Option<usize>,
+    /// The engine knows it. Sections that never were agreed upon it never sees.
+    known: bool,
+}
+
+/// An offer taken and not yet answered; the line of each of its sections.
+struct Theirs {
+    offer: Description,
+    lines: Vec<Option<usize>>,
+}
+
+/// An offer of ours that is not yet answered.
+struct Ours {
+    offer: Description,
+    lines: Vec<Option<usize>>,
+    order: Vec<String>,
+    restart: bool,
+}
+
+fn at(leg: Leg) -> usize {
+    match leg {
+        Leg::Caller => 0,
+        Leg::Callee => 1,
+    }
+}
+
+impl Session {
+    pub(crate) fn new(setting: Arc<Setting>) -> Session {
+        let side = || Side {
+            peer: None,
+            slots: Vec::new(),
+            theirs: None,
+            ours: None,
+            order: Vec::new(),
+            origin: Origin { session: u64::from(rand::random::<u32>()) + 1, version: 0 },
+            early: Early::default(),
+        };
+        Session { setting, sides: [side(), side()], lines: Vec::new(), echo: None }
+    }
+
+    /// A leg's engine, once it has one.
+    pub(crate) fn peer(&mut self, leg: Leg) -> Option<&mut Peer> {
+        self.sides[at(leg)].peer.as_deref_mut()
+    }
+
+    /// The ICE user names by which a leg's far side addresses us: that in force, and that of an
+    /// offer of ours that is not answered yet.
+    pub(crate) fn names(&mut self, leg: Leg) -> Vec<String> {
+        let side = &mut self.sides[at(leg)];
+        let offered = side.ours.as_ref().map(|ours| ours.offer.transport.ufrag.clone());
+        let mut names: Vec<String> = side.peer.as_deref_mut().map(Peer::ufrag).into_iter().chain(offered).collect();
+        names.dedup();
+        names
+    }
+
+    /// The call's media.
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Where what a leg sends is forwarded to.
+    pub(crate) fn destination(&self, leg: Leg) -> Leg {
+        if self.echo == Some(leg) { leg } else { leg.other() }
+    }
+
+    /// Takes an offer, to be answered by [`Session::answer`].
+    pub(crate) fn take_offer(&mut self, leg: Leg, text: &str) -> Result<Offered, Refused> {
+        let mut offer = Description::read(text)?;
+        self.keep_usable(&mut offer);
+        let side = &self.sides[at(leg)];
+        side.fits(&offer)?;
+        let first = side.slots.is_empty();
+        let usable = |section: &Section| section.live().is_some_and(carries_media);
+        if first && !offer.sections.iter().any(usable) {
+            return Err(Refused::NoCodec);
+        }
+        let new = offer.sections.iter().enumerate().filter(|(index, section)| !side.knows(*index) && usable(section));
+        if self.lines.len() + new.count() > MAX_LINES {
+            return Err(Refused::Unsupported("more media sections than a call can have"));
+        }
+        // From here on nothing can fail.
+        self.withdraw(leg);
+        let mut lines = Vec::with_capacity(offer.sections.len());
+        for (index, section) in offer.sections.iter().enumerate() {
+            lines.push(match self.sides[at(leg)].slots.get(index).filter(|slot| slot.known) {
+                Some(slot) => slot.line,
+                None => section.live().filter(|rtp| carries_media(rtp)).map(|rtp| {
+                    let mut line = Line { kind: rtp.kind, ends: [None, None], refused: [false; 2] };
+                    line.ends[at(leg)] = End::of(section, false);
+                    self.lines.push(line);
+                    self.lines.len() - 1
+                }),
+            });
+        }
+        let restart_only = !first && self.changes_nothing(leg, &offer, &lines);
+        let offered = Offered { video: offer.has_video(), restart_only };
+        self.sides[at(leg)].early.expect(&offer.transport.ufrag);
+        self.sides[at(leg)].theirs = Some(Theirs { offer, lines });
+        Ok(offered)
+    }
+
+    /// Makes an offer for a leg, of what the other leg has or is asking for.
+    pub(crate) fn offer(&mut self, leg: Leg, now: Instant) -> Result<String, Refused> {
+        let other = &self.sides[at(leg.other())];
+        if self.echo.is_some() || (other.theirs.is_none() && other.slots.is_empty()) {
+            return Err(Refused::OutOfOrder("nothing has been offered by the other side"));
+        }
+        let mut changes = Vec::new();
+        let mut added = Vec::new();
+        for (index, line) in self.lines.iter().enumerate() {
+            let stated = self.stated(leg.other(), index);
+            let way = stated.as_ref().map_or(Way::NONE, |end| end.direction.into());
+            match &line.ends[at(leg)] {
+                Some(end) if end.agreed => changes.push(Change::Turn(end.mid.as_str().into(), way)),
+                None if stated.is_some() && !line.refused[at(leg)] => {
+                    changes.push(Change::Add(line.kind, way));
+                    added.push(index);
+                }
+                _ => {}
+            }
+        }
+        self.describe_offer(leg, &changes, &added, now)
+    }
+
+    /// Makes an offer that restarts ICE and changes nothing else.
+    pub(crate) fn restart(&mut self, leg: Leg, now: Instant) -> Result<String, Refused> {
+        if !self.sides[at(leg)].is_agreed() {
+            return Err(Refused::OutOfOrder("nothing has been agreed that could be restarted"));
+        }
+        self.describe_offer(leg, &[Change::Restart], &[], now)
+    }
+
+    /// Takes the answer to our last offer.
+    pub(crate) fn take_answer(&mut self, leg: Leg, text: &str) -> Result<(), Refused> {
+        let mut answer = Description::read(text)?;
+        self.keep_usable(&mut answer);
+        let side = &mut self.sides[at(leg)];
+        let (Some(ours), Some(peer)) = (side.ours.as_ref(), side.peer.as_mut()) else {
+            return Err(Refused::OutOfOrder("there is no offer that this could answer"));
+        };
+        ours.narrow(&mut answer)?;
+        if side.slots.is_empty() && !answer.sections.iter().any(|section| section.live().is_some_and(carries_media)) {
+            return Err(Refused::NoCodec);
+        }
+        // Who does not say which end it takes of DTLS is the client (RFC 5763 §5).
+        if !matches!(answer.transport.setup, Some(Setup::Passive)) {
+            answer.transport.setup = Some(Setup::Active);
+        }
+        let regular = compose::for_engine(&answer, &ours.order);
+        peer.accept_answer(&regular).map_err(|_| Refused::Malformed("it does not fit the offer"))?;
+        let Some(ours) = side.ours.take() else { return Ok(()) };
+        if side.slots.is_empty() || ours.restart {
+            side.early.expect(&answer.transport.ufrag);
+        }
+        side.order.clone_from(&ours.order);
+        self.agree(leg, &answer, &ours.lines, &ours.order);
+        self.begin(leg);
+        Ok(())
+    }
+
+    /// Answers the offer taken from a leg: what the other leg has agreed to of it.
+    pub(crate) fn answer(&mut self, leg: Leg, now: Instant) -> Result<String, Refused> {
+        let Some(theirs) = self.sides[at(leg)].theirs.take() else {
+            return Err(Refused::OutOfOrder("there is no offer to answer"));
+        };
+        let described = self.describe_answer(leg, &theirs, now);
+        if described.is_err() {
+            self.sides[at(leg)].theirs = Some(theirs);
+        }
+        described
+    }
+
+    /// Answers the offer taken from a leg, and gives it its own media back from now on.
+    pub(crate) fn loop_back(&mut self, leg: Leg, now: Instant) -> Result<String, Refused> {
+        if self.echo.is_none() && !self.sides[at(leg.other())].slots.is_empty() {
+            return Err(Refused::OutOfOrder("the call has another side"));
+        }
+        let before = self.echo.replace(leg);
+        let answer = self.answer(leg, now);
+        if answer.is_err() {
+            self.echo = before;
+        }
+        answer
+    }
+
+    /// A line's end at a leg, as it was last agreed.
+    pub(crate) fn agreed(&self, leg: Leg, line: usize) -> Option<&End> {
+        self.lines.get(line)?.ends[at(leg)].as_ref().filter(|end| end.agreed)
+    }
+
+    /// Forgets offers that concern a leg and were not answered.
+    fn withdraw(&mut self, leg: Leg) {
+        let side = &mut self.sides[at(leg)];
+        side.ours = None;
+        side.theirs = None;
+        if let Some(peer) = &mut side.peer {
+            peer.withdraw();
+        }
+        for line in &mut self.lines {
+            if line.ends[at(leg)].as_ref().is_some_and(|end| !end.agreed) {
+                line.ends[at(leg)] = None;
+            }
+        }
+        while self.lines.last().is_some_and(|line| line.ends.iter().all(Option::is_none)) {
+            self.lines.pop();
+        }
+    }
+
+    /// Leaves of a description what is configured and can be carried.
+    fn keep_usable(&self, description: &mut Description) {
+        for rtp in description.sections.iter_mut().filter_map(|section| section.rtp.as_mut()) {
+            rtp.formats.retain(|format| self.setting.codecs.contains(&format.key.codec) && engine::carries(format.key));
+        }
+        description.transport.candidates.retain(|line| matches!(engine::Remote::read(line), Ok(Some(_))));
+    }
+
+    /// What a leg says of a line: what it asks for now, or else what was agreed.
+    fn stated(&self, leg: Leg, line: usize) -> Option<End> {
+        let side = &self.sides[at(leg)];
+        let asked = side.theirs.as_ref().and_then(|theirs| {
+            let index = theirs.lines.iter().position(|of| *of == Some(line))?;
+            Some(End::of(&theirs.offer.sections[index], false))
+        });
+        asked.unwrap_or_else(|| self.agreed(leg, line).cloned())
+    }
+
+    /// Whether an offer says of every line what was agreed before.
+    fn changes_nothing(&self, leg: Leg, offer: &Description, lines: &[Option<usize>]) -> bool {
+        lines.iter().zip(&offer.sections).all(|(line, section)| match line {
+            None => true,
+            Some(line) => match (self.agreed(leg, *line), section.live()) {
+                (Some(end), Some(rtp)) => end.direction == rtp.direction,
+                (None, None) => true,
+                _ => false,
+            },
+        })
+    }
+
+    /// Writes down what a leg has agreed to.
+    fn agree(&mut self, leg: Leg, description: &Description, lines: &[Option<usize>], order: &[String]) {
+        let mut slots = Vec::with_capacity(description.sections.len());
+        for (section, line) in description.sections.iter().zip(lines) {
+            let end = section.live().filter(|_| order.contains(&section.mid)).and_then(|_| End::of(section, true));
+            if let Some(line) = line.and_then(|line| self.lines.get_mut(line)) {
+                line.refused[at(leg)] = end.is_none();
+                line.ends[at(leg)] = end;
+            }
+            slots.push(Slot {
+                media: section.media.clone(),
+                mid: section.mid.clone(),
+                protocol: section.protocol.clone(),
+                numbers: section.numbers.clone(),
+                line: *line,
+                known: order.contains(&section.mid),
+            });
+        }
+        self.sides[at(leg)].slots = slots;
+    }
+
+    /// Lets a leg's checks begin, with the candidates that came early.
+    fn begin(&mut self, leg: Leg) {
+        let side = &mut self.sides[at(leg)];
+        if let Some(peer) = &mut side.peer {
+            side.early.release().for_each(|remote| peer.add_remote(remote));
+            if self.lines.iter().any(|line| line.kind == MediaKind::Video) {
+                peer.expect_video();
+            }
+        }
+    }
+}
+
+impl Side {
+    fn is_agreed(&self) -> bool {
+        !self.slots.is_empty()
+    }
+
+    /// Whether a section is one that the engine knows.
+    fn knows(&self, index: usize) -> bool {
+        self.slots.get(index).is_some_and(|slot| slot.known)
+    }
+
+    /// Whether a later offer has the sections of those before it (RFC 8829 §5.2.2).
+    fn fits(&self, offer: &Description) -> Result<(), Refused> {
+        if offer.sections.len() < self.slots.len() {
+            return Err(Refused::Malformed("it has fewer media sections than before"));
+        }
+        let same = |(section, slot): (&Section, &Slot)| {
+            !slot.known || (section.media == slot.media && section.mid == slot.mid && section.rtp.is_some())
+        };
+        if !offer.sections.iter().zip(&self.slots).all(same) {
+            return Err(Refused::Malformed("its media sections are not those of before"));
+        }
+        Ok(())
+    }
+}
+
+impl Ours {
+    /// Narrows an answer to what was offered, and gives its sections their names.
+    fn narrow(&self, answer: &mut Description) -> Result<(), Refused> {
+        if answer.sections.len() != self.offer.sections.len() {
+            return Err(Refused::Malformed("it has not as many media sections as the offer"));
+        }
+        for (section, offered) in answer.sections.iter_mut().zip(&self.offer.sections) {
+            if section.media != offered.media {
+                return Err(Refused::Malformed("its media sections are not those of the offer"));
+            }
+            section.mid.clone_from(&offered.mid);
+            section.on &= offered.on;
+            let Some(rtp) = &mut section.rtp else {
+                section.on = false;
+                continue;
+            };
+            if let Some(offered) = offered.live() {
+                rtp.formats.retain(|format| offered.formats.iter().any(|known| known.key == format.key));
+                section.on &= carries_media(rtp);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl End {
+    fn of(section: &Section, agreed: bool) -> Option<End> {
+        section.live().map(|rtp| End {
+            mid: section.mid.clone(),
+            direction: rtp.direction,
+            formats: rtp.formats.clone(),
+            stream: rtp.stream.clone(),
+            agreed,
+        })
+    }
+}
+
+impl Way {
+    const NONE: Way = Way { send: false, receive: false };
+}
+
+impl From<Direction> for Way {
+    /// The gateway does towards one leg what the other leg does towards it.
+    fn from(direction: Direction) -> Way {
+        Way { send: direction.send, receive: direction.receive }
+    }
+}
+
+/// Whether a section has a format that a call can consist of.
+fn carries_media(rtp: &crate::sdp::Rtp) -> bool {
+    rtp.formats.iter().any(|format| format.key.codec.carries_media())
+}
