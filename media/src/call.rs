@@ -70,7 +70,7 @@ impl Call {
     pub(crate) fn handle(&mut self, request: Request, now: Instant) -> Reply {
         let reply = match request {
             Request::TakeOffer(leg, sdp, to) => reply(to, self.session.take_offer(leg, &sdp)),
-            Request::Offer(leg, to) => reply(to, self.session.offer(leg, now)),
+            Request::Offer(leg, video, to) => reply(to, self.session.offer(leg, video, now)),
             Request::TakeAnswer(leg, sdp, to) => reply(to, self.session.take_answer(leg, &sdp)),
             Request::Answer(leg, to) => reply(to, self.session.answer(leg, now)),
             Request::LoopBack(leg, to) => reply(to, self.session.loop_back(leg, now)),

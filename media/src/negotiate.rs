@@ -14,7 +14,7 @@ use crate::engine::{self, Change, Peer, Way};
 use crate::format::Format;
 use crate::sdp::print::Origin;
 use crate::sdp::{Description, Direction, Section, Setup};
-use crate::{Codec, Leg, MediaKind, Offered, Refused};
+use crate::{Codec, Described, Leg, MediaKind, Refused};
 use early::Early;
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,6 +33,7 @@ pub(crate) struct Setting {
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) kind: MediaKind,
+    /// At each leg, as it was last agreed.
     ends: [Option<End>; 2],
     /// A leg did not want it; it is not offered it again.
     refused: [bool; 2],
@@ -46,8 +47,6 @@ pub(crate) struct End {
     pub(crate) direction: Direction,
     pub(crate) formats: Vec<Format>,
     stream: Option<String>,
-    /// Described by both sides.
-    pub(crate) agreed: bool,
 }
 
 /// A call's descriptions.
@@ -97,6 +96,8 @@ struct Ours {
     restart: bool,
 }
 
+const LEGS: [Leg; 2] = [Leg::Caller, Leg::Callee];
+
 fn at(leg: Leg) -> usize {
     match leg {
         Leg::Caller => 0,
@@ -144,7 +145,7 @@ impl Session {
     }
 
     /// Takes an offer, to be answered by [`Session::answer`].
-    pub(crate) fn take_offer(&mut self, leg: Leg, text: &str) -> Result<Offered, Refused> {
+    pub(crate) fn take_offer(&mut self, leg: Leg, text: &str) -> Result<Described, Refused> {
         let mut offer = Description::read(text)?;
         self.keep_usable(&mut offer);
         let side = &self.sides[at(leg)];
@@ -164,35 +165,35 @@ impl Session {
         for (index, section) in offer.sections.iter().enumerate() {
             lines.push(match self.sides[at(leg)].slots.get(index).filter(|slot| slot.known) {
                 Some(slot) => slot.line,
-                None => section.live().filter(|rtp| carries_media(rtp)).map(|rtp| {
-                    let mut line = Line { kind: rtp.kind, ends: [None, None], refused: [false; 2] };
-                    line.ends[at(leg)] = End::of(section, false);
-                    self.lines.push(line);
-                    self.lines.len() - 1
-                }),
+                None => section.live().filter(|rtp| carries_media(rtp)).map(|rtp| self.line_for(leg, rtp.kind, &lines)),
             });
         }
         let restart_only = !first && self.changes_nothing(leg, &offer, &lines);
-        let offered = Offered { video: offer.has_video(), restart_only };
+        let described = described(&offer, restart_only);
         self.sides[at(leg)].early.expect(&offer.transport.ufrag);
         self.sides[at(leg)].theirs = Some(Theirs { offer, lines });
-        Ok(offered)
+        Ok(described)
     }
 
-    /// Makes an offer for a leg, of what the other leg has or is asking for.
-    pub(crate) fn offer(&mut self, leg: Leg, now: Instant) -> Result<String, Refused> {
-        let other = &self.sides[at(leg.other())];
-        if self.echo.is_some() || (other.theirs.is_none() && other.slots.is_empty()) {
-            return Err(Refused::OutOfOrder("nothing has been offered by the other side"));
+    /// Makes an offer for a leg, of what the other leg has or is asking for. While that has said
+    /// nothing, the offer is one of sound, and of pictures if `video`.
+    pub(crate) fn offer(&mut self, leg: Leg, video: bool, now: Instant) -> Result<String, Refused> {
+        if self.echo.is_some() {
+            return Err(Refused::OutOfOrder("the call has no other side"));
+        }
+        let open = !self.sides[at(leg.other())].has_spoken();
+        if open && self.lines.is_empty() {
+            let kinds = [Some(MediaKind::Audio), video.then_some(MediaKind::Video)];
+            self.lines.extend(kinds.into_iter().flatten().map(Line::new));
         }
         let mut changes = Vec::new();
         let mut added = Vec::new();
         for (index, line) in self.lines.iter().enumerate() {
             let stated = self.stated(leg.other(), index);
-            let way = stated.as_ref().map_or(Way::NONE, |end| end.direction.into());
+            let way = stated.as_ref().map_or(Way { send: open, receive: open }, |end| end.direction.into());
             match &line.ends[at(leg)] {
-                Some(end) if end.agreed => changes.push(Change::Turn(end.mid.as_str().into(), way)),
-                None if stated.is_some() && !line.refused[at(leg)] => {
+                Some(end) => changes.push(Change::Turn(end.mid.as_str().into(), way)),
+                None if (open || stated.is_some()) && !line.refused[at(leg)] => {
                     changes.push(Change::Add(line.kind, way));
                     added.push(index);
                 }
@@ -211,7 +212,7 @@ impl Session {
     }
 
     /// Takes the answer to our last offer.
-    pub(crate) fn take_answer(&mut self, leg: Leg, text: &str) -> Result<(), Refused> {
+    pub(crate) fn take_answer(&mut self, leg: Leg, text: &str) -> Result<Described, Refused> {
         let mut answer = Description::read(text)?;
         self.keep_usable(&mut answer);
         let side = &mut self.sides[at(leg)];
@@ -228,14 +229,15 @@ impl Session {
         }
         let regular = compose::for_engine(&answer, &ours.order);
         peer.accept_answer(&regular).map_err(|_| Refused::Malformed("it does not fit the offer"))?;
-        let Some(ours) = side.ours.take() else { return Ok(()) };
+        let described = described(&answer, false);
+        let Some(ours) = side.ours.take() else { return Ok(described) };
         if side.slots.is_empty() || ours.restart {
             side.early.expect(&answer.transport.ufrag);
         }
         side.order.clone_from(&ours.order);
         self.agree(leg, &answer, &ours.lines, &ours.order);
         self.begin(leg);
-        Ok(())
+        Ok(described)
     }
 
     /// Answers the offer taken from a leg: what the other leg has agreed to of it.
@@ -265,7 +267,7 @@ impl Session {
 
     /// A line's end at a leg, as it was last agreed.
     pub(crate) fn agreed(&self, leg: Leg, line: usize) -> Option<&End> {
-        self.lines.get(line)?.ends[at(leg)].as_ref().filter(|end| end.agreed)
+        self.lines.get(line)?.ends[at(leg)].as_ref()
     }
 
     /// Forgets offers that concern a leg and were not answered.
@@ -276,14 +278,28 @@ impl Session {
         if let Some(peer) = &mut side.peer {
             peer.withdraw();
         }
-        for line in &mut self.lines {
-            if line.ends[at(leg)].as_ref().is_some_and(|end| !end.agreed) {
-                line.ends[at(leg)] = None;
+        while let Some(last) = self.lines.len().checked_sub(1) {
+            if LEGS.iter().any(|leg| self.sides[at(*leg)].names_line(last)) {
+                break;
             }
-        }
-        while self.lines.last().is_some_and(|line| line.ends.iter().all(Option::is_none)) {
             self.lines.pop();
         }
+    }
+
+    /// The line of a new section: one that the other leg has or is offered and this leg has not,
+    /// or else a new one.
+    fn line_for(&mut self, leg: Leg, kind: MediaKind, taken: &[Option<usize>]) -> usize {
+        let (near, far) = (&self.sides[at(leg)], &self.sides[at(leg.other())]);
+        let free = |index: &usize| {
+            self.lines[*index].kind == kind
+                && !taken.contains(&Some(*index))
+                && !near.names_line(*index)
+                && far.names_line(*index)
+        };
+        (0..self.lines.len()).find(free).unwrap_or_else(|| {
+            self.lines.push(Line::new(kind));
+            self.lines.len() - 1
+        })
     }
 
     /// Leaves of a description what is configured and can be carried.
@@ -299,7 +315,7 @@ impl Session {
         let side = &self.sides[at(leg)];
         let asked = side.theirs.as_ref().and_then(|theirs| {
             let index = theirs.lines.iter().position(|of| *of == Some(line))?;
-            Some(End::of(&theirs.offer.sections[index], false))
+            Some(End::of(&theirs.offer.sections[index]))
         });
         asked.unwrap_or_else(|| self.agreed(leg, line).cloned())
     }
@@ -320,7 +336,7 @@ impl Session {
     fn agree(&mut self, leg: Leg, description: &Description, lines: &[Option<usize>], order: &[String]) {
         let mut slots = Vec::with_capacity(description.sections.len());
         for (section, line) in description.sections.iter().zip(lines) {
-            let end = section.live().filter(|_| order.contains(&section.mid)).and_then(|_| End::of(section, true));
+            let end = section.live().filter(|_| order.contains(&section.mid)).and_then(|_| End::of(section));
             if let Some(line) = line.and_then(|line| self.lines.get_mut(line)) {
                 line.refused[at(leg)] = end.is_none();
                 line.ends[at(leg)] = end;
@@ -349,7 +365,26 @@ impl Session {
     }
 }
 
+impl Line {
+    fn new(kind: MediaKind) -> Line {
+        Line { kind, ends: [None, None], refused: [false; 2] }
+    }
+}
+
 impl Side {
+    /// Whether the leg has described anything yet.
+    fn has_spoken(&self) -> bool {
+        self.theirs.is_some() || self.is_agreed()
+    }
+
+    /// Whether a line stands in one of the leg's descriptions.
+    fn names_line(&self, line: usize) -> bool {
+        let slots = self.slots.iter().map(|slot| slot.line);
+        let asked = self.theirs.iter().flat_map(|theirs| theirs.lines.iter().copied());
+        let offered = self.ours.iter().flat_map(|ours| ours.lines.iter().copied());
+        slots.chain(asked).chain(offered).any(|named| named == Some(line))
+    }
+
     fn is_agreed(&self) -> bool {
         !self.slots.is_empty()
     }
@@ -400,25 +435,29 @@ impl Ours {
 }
 
 impl End {
-    fn of(section: &Section, agreed: bool) -> Option<End> {
+    fn of(section: &Section) -> Option<End> {
         section.live().map(|rtp| End {
             mid: section.mid.clone(),
             direction: rtp.direction,
             formats: rtp.formats.clone(),
             stream: rtp.stream.clone(),
-            agreed,
         })
     }
-}
-
-impl Way {
-    const NONE: Way = Way { send: false, receive: false };
 }
 
 impl From<Direction> for Way {
     /// The gateway does towards one leg what the other leg does towards it.
     fn from(direction: Direction) -> Way {
         Way { send: direction.send, receive: direction.receive }
+    }
+}
+
+fn described(description: &Description, restart_only: bool) -> Described {
+    Described {
+        video: description.any(|rtp| rtp.kind == MediaKind::Video),
+        sends: description.any(|rtp| rtp.direction.send),
+        receives: description.any(|rtp| rtp.direction.receive),
+        restart_only,
     }
 }
 

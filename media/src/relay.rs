@@ -1,16 +1,12 @@
 //! The handles that the driver of calls holds: [`Relay`], and [`Media`] for one call. They only
 //! pass on what is asked to the worker that carries the call, and wait for its word.
 
-<<<<<<< HEAD
-use crate::{BindError, Candidate, Described, Event, Figures, Full, Leg, Options, Refused};
-=======
 use crate::address::Addresses;
 use crate::negotiate::Setting;
 use crate::port::{self, Port};
 use crate::tcp;
 use crate::worker::{Parts, Registry, Worker};
-use crate::{BindError, Candidate, Event, Figures, Full, Leg, Offered, Options, Refused};
->>>>>>> d19022a (media: the relay carries calls: descriptions, ICE, forwarding, echo, restarts, TCP)
+use crate::{BindError, Candidate, Described, Event, Figures, Full, Leg, Options, Refused};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

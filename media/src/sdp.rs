@@ -88,6 +88,9 @@ impl Direction {
     /// Both ways.
     pub(crate) const BOTH: Direction = Direction { send: true, receive: true };
 
+    /// Neither way.
+    pub(crate) const NONE: Direction = Direction { send: false, receive: false };
+
     /// The attribute.
     pub(crate) fn name(self) -> &'static str {
         match (self.send, self.receive) {
@@ -100,11 +103,9 @@ impl Direction {
 }
 
 impl Description {
-    /// Whether there is a section for video that is not turned off.
-    pub(crate) fn has_video(&self) -> bool {
-        self.sections
-            .iter()
-            .any(|section| section.on && section.rtp.as_ref().is_some_and(|rtp| rtp.kind == MediaKind::Video))
+    /// Whether something is true of a section that is not turned off.
+    pub(crate) fn any(&self, is: impl Fn(&Rtp) -> bool) -> bool {
+        self.sections.iter().filter_map(Section::live).any(is)
     }
 }
 

@@ -35,7 +35,7 @@ async fn call_with(options: Options, kinds: &[Kind], ends: [Client; 2]) -> Call 
     let (media, events) = relay.open().expect("a call");
     let kinds: Vec<_> = kinds.iter().map(|kind| (*kind, Direction::SendRecv)).collect();
     media.take_offer(Leg::Caller, &near.offer(&kinds)).await.expect("an offer that is taken");
-    let offer = media.offer(Leg::Callee).await.expect("an offer");
+    let offer = media.offer(Leg::Callee, false).await.expect("an offer");
     media.take_answer(Leg::Callee, &far.answer(&offer)).await.expect("an answer that is taken");
     let answer = media.answer(Leg::Caller).await.expect("an answer");
     near.take_answer(&answer);
@@ -138,7 +138,7 @@ async fn hold_stops_the_sound_and_resume_brings_it_back_without_a_hole() {
 async fn turn(call: &Call, mid: &str, direction: Direction) {
     let offered = call.media.take_offer(Leg::Caller, &call.caller.turn(mid, direction)).await.expect("taken");
     assert!(!offered.restart_only);
-    let offer = call.media.offer(Leg::Callee).await.expect("an offer");
+    let offer = call.media.offer(Leg::Callee, false).await.expect("an offer");
     call.media.take_answer(Leg::Callee, &call.callee.answer(&offer)).await.expect("taken");
     call.caller.take_answer(&call.media.answer(Leg::Caller).await.expect("an answer"));
 }
@@ -149,7 +149,7 @@ async fn voice_becomes_video_from_either_side() {
     let more = call.callee.offer(&[(Kind::Video, Direction::SendRecv)]);
     let offered = call.media.take_offer(Leg::Callee, &more).await.expect("taken");
     assert!(offered.video && !offered.restart_only);
-    let offer = call.media.offer(Leg::Caller).await.expect("an offer");
+    let offer = call.media.offer(Leg::Caller, false).await.expect("an offer");
     call.media.take_answer(Leg::Caller, &call.caller.answer(&offer)).await.expect("taken");
     let answer = call.media.answer(Leg::Callee).await.expect("an answer");
     call.callee.take_answer(&answer);
@@ -324,4 +324,41 @@ async fn calls_on_several_workers_share_the_port() {
         media.close();
     }
     relay.close().await;
+}
+
+#[tokio::test]
+async fn a_network_that_rings_first_is_offered_sound_and_describes_itself_later() {
+    let relay = Relay::bind(options()).await.expect("a relay");
+    let (media, _events) = relay.open().expect("a call");
+    let (near, far) = (Client::new(usual()), Client::new(usual()));
+    let offer = media.offer(Leg::Callee, false).await.expect("an offer");
+    let described = media.take_answer(Leg::Callee, &far.answer(&offer)).await.expect("taken");
+    assert!(described.sends && described.receives && !described.video);
+    media.take_offer(Leg::Caller, &near.offer(&[(Kind::Audio, Direction::SendRecv)])).await.expect("taken");
+    let answer = media.answer(Leg::Caller).await.expect("an answer");
+    near.take_answer(&answer);
+    near.wait_connected();
+    far.wait_connected();
+    let (from, to) = (&sections(&answer)[0], &sections(&offer)[0]);
+    near.send(&from.0, number(&from.1, "opus/48000/2"), 1, 0, b"hello");
+    assert_eq!(far.wait_for(&to.0, 1)[0].payload, b"hello");
+}
+
+#[tokio::test]
+async fn a_caller_who_moves_while_it_rings_offers_again_and_is_connected() {
+    let relay = Relay::bind(options()).await.expect("a relay");
+    let (media, _events) = relay.open().expect("a call");
+    let (gone, near, far) = (Client::new(usual()), Client::new(usual()), Client::new(usual()));
+    media.take_offer(Leg::Caller, &gone.offer(&[(Kind::Audio, Direction::SendRecv)])).await.expect("taken");
+    let offer = media.offer(Leg::Callee, false).await.expect("an offer");
+    media.take_offer(Leg::Caller, &near.offer(&[(Kind::Audio, Direction::SendRecv)])).await.expect("taken");
+    media.take_answer(Leg::Callee, &far.answer(&offer)).await.expect("taken");
+    let answer = media.answer(Leg::Caller).await.expect("an answer");
+    near.take_answer(&answer);
+    near.wait_connected();
+    let (from, to) = (&sections(&answer)[0], &sections(&offer)[0]);
+    near.send(&from.0, number(&from.1, "opus/48000/2"), 1, 0, b"hello");
+    far.wait_connected();
+    near.send(&from.0, number(&from.1, "opus/48000/2"), 2, 960, b"hello");
+    assert!(far.wait_for(&to.0, 1).iter().all(|got| got.payload == b"hello"));
 }

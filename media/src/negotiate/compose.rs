@@ -42,14 +42,14 @@ impl Session {
         for slot in &side.slots {
             let known = raw.sections.iter().find(|section| section.mid == slot.mid).filter(|_| slot.known);
             sections.push(match (known, slot.line) {
-                (Some(section), Some(line)) => self.towards(leg, line, section, slot),
+                (Some(section), Some(line)) => self.offered(leg, line, section, slot),
                 _ => slot.turned_off(),
             });
         }
         for (line, mid) in added.iter().zip(&mids) {
             let section = raw.sections.iter().find(|section| Mid::from(section.mid.as_str()) == *mid);
             let section = section.ok_or(UNEXPECTED)?;
-            sections.push(self.towards(leg, *line, section, &Slot::of(section)));
+            sections.push(self.offered(leg, *line, section, &Slot::of(section)));
             lines.push(Some(*line));
         }
         let offer = Description { transport: self.our_transport(raw.transport), sections };
@@ -128,7 +128,8 @@ impl Session {
             let answered = raw.sections.iter().find(|answered| answered.mid == section.mid && section.live().is_some());
             sections.push(match (answered, theirs.lines[index]) {
                 (Some(answered), Some(line)) => {
-                    let mut written = self.towards(leg, line, answered, &slot);
+                    let far = self.agreed(self.destination(leg), line).cloned();
+                    let mut written = towards(answered, &slot, far, Direction::NONE);
                     self.narrow_direction(leg, line, &mut written);
                     written
                 }
@@ -138,17 +139,12 @@ impl Session {
         Description { transport: self.our_transport(raw.transport), sections }.print(origin)
     }
 
-    /// A section of the engine's as a leg is to read it: what the far end of its line wants to be sent.
-    fn towards(&self, leg: Leg, line: usize, section: &Section, slot: &Slot) -> Section {
-        let mut section = Section { media: slot.media.clone(), protocol: slot.protocol.clone(), ..section.clone() };
-        let far = self.stated(self.destination(leg), line);
-        let Some(rtp) = &mut section.rtp else { return section };
-        if let Some(far) = &far {
-            narrow_formats(rtp, far);
-        }
-        rtp.direction = far.as_ref().map_or(Direction { send: false, receive: false }, |far| far.direction);
-        rtp.stream = Some(far.and_then(|far| far.stream).unwrap_or_else(|| STREAM.to_owned()));
-        section
+    /// A section of an offer of ours.
+    fn offered(&self, leg: Leg, line: usize, section: &Section, slot: &Slot) -> Section {
+        let other = self.destination(leg);
+        let open = !self.sides[at(other)].has_spoken();
+        let otherwise = if open { Direction::BOTH } else { Direction::NONE };
+        towards(section, slot, self.stated(other, line), otherwise)
     }
 
     /// Makes the direction of an answer fit what was offered.
@@ -219,6 +215,18 @@ impl Slot {
             rtp: None,
         }
     }
+}
+
+/// A section of the engine's as a leg is to read it: what the far end of its line wants to be sent.
+fn towards(section: &Section, slot: &Slot, far: Option<End>, otherwise: Direction) -> Section {
+    let mut section = Section { media: slot.media.clone(), protocol: slot.protocol.clone(), ..section.clone() };
+    let Some(rtp) = &mut section.rtp else { return section };
+    if let Some(far) = &far {
+        narrow_formats(rtp, far);
+    }
+    rtp.direction = far.as_ref().map_or(otherwise, |far| far.direction);
+    rtp.stream = Some(far.and_then(|far| far.stream).unwrap_or_else(|| STREAM.to_owned()));
+    section
 }
 
 /// Leaves the formats that the far end takes, in its order and with its parameters.
