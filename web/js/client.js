@@ -14,6 +14,8 @@ import { CODE, newId, toBase64, RequestError } from './protocol.js';
 import { nameOf } from './address.js';
 import { toPlain } from './markdown.js';
 
+/** After so many ms it is looked what other devices of the account have said. */
+const CATCH_UP = 30_000;
 /** How long reading goes on before the gateway is told, in ms. */
 const READ_AFTER = 800;
 
@@ -26,6 +28,7 @@ export class Client extends Emitter {
   #readTimers = new Map();
   #keep = null;
   #channel = null;
+  #caughtUp = 0;
 
   /** `me` as the account API gives it; `Socket` only for tests. */
   constructor({ api, me, token, Socket }) {
@@ -104,6 +107,12 @@ export class Client extends Emitter {
     } while (cursor);
     this.#keep?.put('conversations', this.list.filter(({ address }) => found.has(address))).catch(() => {});
     this.emit('conversations');
+  }
+
+  /** Looks what was said on other devices, which a home socket does not tell; now and then. */
+  async catchUp() {
+    if (this.connection !== 'open' || Date.now() - this.#caughtUp < CATCH_UP) return;
+    await this.#lookAgain();
   }
 
   /** 1000: `{nickname, accountType, info}` of an address. */
@@ -353,6 +362,11 @@ export class Client extends Emitter {
     this.connection = state;
     this.emit('connection', state);
     if (state !== 'open') return;
+    await this.#lookAgain();
+  }
+
+  async #lookAgain() {
+    this.#caughtUp = Date.now();
     for (const one of this.#states.values()) one.current = false;
     try {
       await this.refresh();

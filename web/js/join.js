@@ -34,6 +34,7 @@ class JoinPage {
   #view = null;
   #preview = null;
   #form = null;
+  #withCamera = true;
 
   begin() {
     this.#note(t('join.connecting'));
@@ -54,7 +55,7 @@ class JoinPage {
     }
     const context = readContext(data, this.#invitation);
     if (!context) return;
-    if (context.type === 'offer' && !this.#call) this.#begin(context);
+    if (context.type === 'offer' && !this.#call) this.#begin(context, context.video);
     else if (this.#call) this.#call.handle(context);
     else if (['hangup', 'reject', 'busy'].includes(context.type)) this.#over(t('join.over'), t('join.over.lead'));
   }
@@ -104,7 +105,7 @@ class JoinPage {
     h('div', { class: 'field' }, h('label', { for: 'guest-name', text: t('join.name') }), name),
     h('p', { class: 'hint', id: 'guest-hint', text: t('join.name.hint', { name: caller }) }),
     problem,
-    devicePickers((what) => what === 'camera' && show()),
+    h('details', {}, h('summary', { text: t('settings.devices') }), devicePickers((what) => what === 'camera' && show())),
     h('button', { type: 'submit', class: 'button go wide', data: { testid: 'guest-join' } }, icon(kind === 'video' ? 'video' : 'phone'), t('join.submit')));
     if (!media.isPossible()) problem.textContent = t(globalThis.isSecureContext ? 'join.unsupported' : 'media.insecure');
     fill(root, h('main', { class: 'join-page' }, this.#form, languagePicker(() => this.#ask())));
@@ -115,10 +116,12 @@ class JoinPage {
 
   #join(name, withCamera) {
     localStorage.setItem(NAME, name);
-    this.withCamera = withCamera;
+    this.#withCamera = withCamera;
     this.#endPreview();
     this.#socket.send(JSON.stringify({ type: 'join', name }));
     this.#note(t('join.waiting', { name: this.#invitation.caller }));
+    // Whoever asked for the link themselves is the one who calls.
+    if (this.#invitation.role === 'caller') this.#begin(null, this.#invitation.media === 'video');
   }
 
   #endPreview() {
@@ -128,13 +131,13 @@ class JoinPage {
 
   // -- the call ---------------------------------------------------------------------------------------
 
-  async #begin(offer) {
+  async #begin(offer, video) {
     const { callId, caller, iceServers } = this.#invitation;
     const send = async (context) => {
       if (this.#socket.readyState !== WebSocket.OPEN) throw new Error('the connection was lost');
       this.#socket.send(JSON.stringify(context));
     };
-    const call = new Call({ id: callId, peer: { name: caller, address: caller }, video: offer.video, offer, send, iceServers: async () => iceServers ?? [] });
+    const call = new Call({ id: callId, peer: { name: caller, address: caller }, video, offer, send, iceServers: async () => iceServers ?? [] });
     this.#call = call;
     this.#view = new CallView(call);
     fill(root, h('main', { class: 'main' }, this.#view.element));
@@ -142,7 +145,7 @@ class JoinPage {
     this.#view.focus();
     call.on('change', () => call.isOver && this.#ended());
     await call.findServers();
-    await call.accept({ video: this.withCamera });
+    await (offer ? call.accept({ video: this.#withCamera }) : call.start({ camera: this.#withCamera }));
   }
 
   #ended() {

@@ -38,6 +38,8 @@ export class Call extends Emitter {
   /** One of the `call.end.*` keys, once it has ended; `words` are the gateway's own, if any. */
   end = null;
   words = '';
+  /** True if it was this side that ended it. */
+  endedHere = false;
   /** When it was answered and connected, ms since the epoch. */
   since = null;
   held = false;
@@ -94,9 +96,9 @@ export class Call extends Emitter {
 
   // -- beginning and end --------------------------------------------------------------------------
 
-  /** Calls. */
-  async start() {
-    if (!(await this.#prepare(this.video)) || this.isOver) return;
+  /** Calls; a video call perhaps with the camera off at first. */
+  async start({ camera = this.video } = {}) {
+    if (!(await this.#prepare(camera)) || this.isOver) return;
     this.#begin(false);
     this.#become('calling');
     this.#pc.addTransceiver(this.#tracks.audio, { direction: 'sendrecv', streams: [this.#stream] });
@@ -125,6 +127,7 @@ export class Call extends Emitter {
   /** Hangs up, cancels or declines, whatever it is now. */
   hangUp() {
     const type = this.state === 'incoming' ? 'reject' : 'hangup';
+    this.endedHere = true;
     if (!this.isOver) this.#finish(type === 'reject' ? 'rejected' : 'hung-up', '', { type });
   }
 

@@ -79,7 +79,7 @@ export class Calls extends Emitter {
     const conversation = this.#client.conversation(frame.from);
     const peer = { address: frame.from, name: frame.nickname || conversation.name };
     const call = this.#make({ id: context.callId, peer, video: context.video, offer: context });
-    const crossing = this.current?.peer.address === peer.address && ['preparing', 'calling', 'ringing'].includes(this.current.state);
+    const crossing = this.#crosses(peer.address);
     if ((this.isBusy && !crossing) || this.ringing) {
       call.refuseBusy();
       return;
@@ -87,13 +87,22 @@ export class Calls extends Emitter {
     this.ringing = call;
     this.#watch(call);
     if (crossing) {
-      // Both rang at once; of the two calls the gateway lets this one go on, and both want to talk.
+      // Both want to talk.
       this.accept({ video: this.current.video });
       return;
     }
     call.ring();
     this.emit('change');
     this.emit('rings', call);
+  }
+
+  /**
+   * True if this account is calling that address at this moment. Of two such calls the gateway lets one
+   * go on; ours may have been ended for it just now.
+   */
+  #crosses(address) {
+    const { current } = this;
+    return Boolean(current) && !current.incoming && !current.endedHere && current.since === null && current.peer.address === address;
   }
 
   #watch(call) {

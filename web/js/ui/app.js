@@ -25,6 +25,7 @@ export class App {
   #callView = null;
   #callStrip = null;
   #shrunk = false;
+  #frame = null;
   #rung = null;
   #takeAway = () => {};
   #undo = [];
@@ -45,7 +46,10 @@ export class App {
       this.#undo.push(() => target.removeEventListener(name, listener));
     };
     listen(window, 'hashchange', () => this.#route());
-    listen(window, 'focus', () => this.#view?.seen());
+    listen(window, 'focus', () => {
+      this.#view?.seen();
+      client.catchUp();
+    });
     listen(window, 'beforeunload', (event) => calls.isBusy && event.preventDefault());
     this.#undo.push(
       client.on('conversations', () => this.#changed()),
@@ -111,9 +115,13 @@ export class App {
     fill(this.#strip, this.#callStrip?.element);
   }
 
+  /** Draws the list at most once per frame, however much comes. */
   #changed() {
-    this.#sidebar.update();
     notify.title(this.#client.unread);
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      this.#sidebar.update();
+    });
   }
 
   #card(address) {
@@ -163,7 +171,9 @@ export class App {
       this.#rung = ringing;
       this.#takeAway();
       fill(this.#ring, ringing && ringCard(ringing, { accept: (video) => this.#calls.accept({ video }), decline: () => this.#calls.decline() }));
-      if (ringing) this.#ring.querySelector('.go').focus();
+      // Nobody answers by a key they were about to type.
+      const isTyping = document.activeElement?.matches('input, textarea');
+      if (ringing && !isTyping) this.#ring.querySelector('.go').focus();
     }
   }
 

@@ -33,6 +33,8 @@ export class CallView {
   #face;
   #buttons = {};
   #clock;
+  #awake = false;
+  #lock = null;
   #undo = [];
 
   /** `onShrink`: shows the messages instead; without it there is no such button. */
@@ -60,13 +62,14 @@ export class CallView {
 
   destroy() {
     clearInterval(this.#clock);
+    this.#stayAwake(false);
     for (const undo of this.#undo) undo();
     this.#remote.srcObject = null;
     this.#local.srcObject = null;
   }
 
   focus() {
-    this.#buttons.hangup.focus();
+    (this.#buttons.mute.disabled ? this.#buttons.hangup : this.#buttons.mute).focus();
   }
 
   #bar() {
@@ -120,7 +123,17 @@ export class CallView {
     for (const key of ['mute', 'devices', 'hangup']) this.#buttons[key].disabled = call.isOver;
     this.#notes.textContent = this.#noteWords(call);
     this.#quality.hidden = call.state !== 'connected';
+    this.#stayAwake(call.hasVideo && !call.isOver);
     this.#tick();
+  }
+
+  /** The screen of a phone stays on while there is something to see. */
+  async #stayAwake(on) {
+    if (on === this.#awake || !navigator.wakeLock) return;
+    this.#awake = on;
+    if (!on) this.#lock?.release().catch(() => {});
+    else this.#lock = await navigator.wakeLock.request('screen').catch(() => null);
+    if (!this.#awake) this.#lock?.release().catch(() => {});
   }
 
   #noteWords(call) {
