@@ -34,7 +34,8 @@ export class Client extends Emitter {
   constructor({ api, me, token, Socket }) {
     super();
     Object.assign(this, { api, me, address: me.address });
-    const url = `${me.socket}?ext=1&token=${encodeURIComponent(token)}`;
+    // By its name this page is the same device in a call when it comes back on another socket.
+    const url = `${me.socket}?ext=1&device=${newId()}&token=${encodeURIComponent(token)}`;
     this.socket = new HomeSocket(url, (frame) => this.#pushed(frame), Socket);
     this.socket.on('state', (state) => this.#connected(state));
     this.socket.on('refused', () => this.#checkToken());

@@ -133,6 +133,21 @@ test('an update that the gateway refuses is undone', async () => {
   negotiation.close();
 });
 
+test('an offer that is wanted while another is under way is made after it, once', async () => {
+  const { pc, sent, negotiation } = stage();
+  await pc.onnegotiationneeded();
+  negotiation.renegotiate();
+  negotiation.renegotiate();
+  await settled();
+  assert.deepEqual(sent.map(({ type }) => type), ['offer']);
+  await negotiation.take({ type: 'answer', sdp: 'theirs' });
+  pc.onsignalingstatechange();
+  pc.onsignalingstatechange();
+  await settled();
+  assert.deepEqual(sent.map(({ type }) => type), ['offer', 'update']);
+  negotiation.close();
+});
+
 test('nothing is sent once it is closed', async () => {
   const { pc, sent, negotiation } = stage();
   negotiation.close();

@@ -220,6 +220,7 @@ export class Call extends Emitter {
         transceiver.direction = 'inactive';
       } else transceiver.direction = this.#directions.get(transceiver) ?? 'sendrecv';
     }
+    this.#negotiation.renegotiate();
     this.emit('change');
   }
 

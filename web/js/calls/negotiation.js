@@ -45,6 +45,8 @@ export class Negotiation {
   #making = false;
   #answerPending = false;
   #ignoring = false;
+  /** An offer is to be made as soon as one can be. */
+  #wanted = false;
   #remote = [];
   #local = [];
   #timer = null;
@@ -64,6 +66,7 @@ export class Negotiation {
     this.#onDescription = onDescription;
     this.onRefused = onRefused;
     pc.onnegotiationneeded = () => this.#offer();
+    pc.onsignalingstatechange = () => this.#wanted && this.#offer();
     pc.onicecandidate = ({ candidate }) => this.#found(candidate);
   }
 
@@ -82,11 +85,21 @@ export class Negotiation {
     });
   }
 
+  /**
+   * Makes an offer, also where the browser sees no need of one: who answered `inactive` to somebody who
+   * held the call has, for the browser, nothing to say when they would talk again.
+   */
+  renegotiate() {
+    this.#wanted = true;
+    this.#offer();
+  }
+
   close() {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#overdue);
     this.#pc.onnegotiationneeded = null;
+    this.#pc.onsignalingstatechange = null;
     this.#pc.onicecandidate = null;
   }
 
@@ -121,6 +134,7 @@ export class Negotiation {
     const pc = this.#pc;
     if (this.#closed || this.#making || pc.signalingState !== 'stable') return;
     const type = this.#began ? 'update' : 'offer';
+    this.#wanted = false;
     try {
       this.#making = true;
       await pc.setLocalDescription();
