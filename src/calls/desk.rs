@@ -7,6 +7,7 @@ use super::registry::{Handle, NoRoom, QUEUE};
 use super::wire::steps_of;
 use super::{Calls, figures, link};
 use crate::core::{CallDesk, CallFrame, CallRefusal, Party};
+use crate::store::CallRow;
 use async_trait::async_trait;
 use monster_bridge_api::{CallError, CallHeard, CallMedia, CallStep, DeviceId, EndReason};
 use monster_calls::{Input, Leg};
@@ -59,12 +60,32 @@ impl Calls {
             self.registry.leave(&handle);
             return Err(no_room(&NoRoom::Full, &to));
         };
-        let beginning = Beginning { handle: Arc::clone(&handle), caller: from, callee: to, media, guest, relayed };
+        let row = self.row(&handle, &from, &to, media);
+        if let Err(error) = self.store.put_call(row.clone()).await {
+            tracing::error!(%error, "a call could not be written down");
+            self.registry.leave(&handle);
+            return Err(unavailable("the call could not be written down; try again"));
+        }
+        let beginning = Beginning { handle: Arc::clone(&handle), caller: from, callee: to, media, guest, relayed, row };
         self.drive(Driver::new(self, beginning), waiting, events, &handle);
         match handle.steps(Leg::Caller, device, steps).await {
             Some(Ok(())) => Ok(handle),
             Some(Err(why)) => Err(CallRefusal::Bad(why)),
             None => Err(unavailable("the call could not be begun")),
+        }
+    }
+
+    fn row(&self, handle: &Handle, from: &Party, to: &Party, media: CallMedia) -> CallRow {
+        CallRow {
+            id: handle.id.clone(),
+            caller: from.address.to_string(),
+            caller_name: from.name.clone(),
+            callee: to.address.to_string(),
+            callee_name: to.name.clone(),
+            wire: handle.wire.clone(),
+            media: link::media_word(media).to_owned(),
+            began: self.core.now_ms(),
+            ..CallRow::default()
         }
     }
 
@@ -182,6 +203,7 @@ impl CallDesk for Arc<Calls> {
     }
 
     fn device_came(&self, account: &Address, device: &DeviceId) {
+        self.tell_of_leftovers(account, device);
         self.registry.tell_of_device(account, |leg| Input::DeviceCame { leg, device: device.clone() });
     }
 

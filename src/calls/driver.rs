@@ -2,13 +2,15 @@
 //! after the other, by the relay, the lines and the record. One task for each call; it ends with it.
 //! Started by `desk`.
 
+use super::Calls;
 use super::guests::GuestOut;
 use super::line::{Ends, Line, Way};
 use super::link;
 use super::media::{self, Relayed};
+use super::record::{self, Remains};
 use super::registry::{Handle, Told};
-use super::{Calls, record};
 use crate::core::{Party, Reach};
+use crate::store::CallRow;
 use monster_bridge_api::{CallMedia, CallStep};
 use monster_calls::{Action, Blank, Call, Devices, Input, Leg, Options, Record, Request};
 use monster_media::{Event, Figures, Media};
@@ -35,6 +37,7 @@ pub(super) struct Beginning {
     /// By which link the caller came, if by one.
     pub(super) guest: Option<GuestOut>,
     pub(super) relayed: Media,
+    pub(super) row: CallRow,
 }
 
 /// One call at work.
@@ -58,6 +61,10 @@ pub(super) struct Driver {
     offered: Option<CallStep>,
     /// Whether the callee has been told of the call.
     announced: bool,
+    /// Whether the caller's offer was one.
+    taken: bool,
+    /// The call's row, as it was written last.
+    row: CallRow,
     figures: Figures,
     over: Option<Record>,
 }
@@ -65,7 +72,7 @@ pub(super) struct Driver {
 impl Driver {
     /// A call that has not begun.
     pub(super) fn new(calls: &Arc<Calls>, beginning: Beginning) -> Self {
-        let Beginning { handle, caller, callee, media, guest, relayed } = beginning;
+        let Beginning { handle, caller, callee, media, guest, relayed, row } = beginning;
         let line_tasks = TaskTracker::new();
         let waiting = Arc::<Mutex<Option<GuestOut>>>::default();
         let by_link = matches!(callee.reach, Reach::Link { .. });
@@ -102,6 +109,8 @@ impl Driver {
             link: None,
             offered: None,
             announced: false,
+            taken: false,
+            row,
             figures: Figures::default(),
             over: None,
             handle,
@@ -184,10 +193,19 @@ impl Driver {
                 }
             }
         }
-        if self.call.is_answered() {
+        if self.call.is_answered() && !self.handle.is_answered() {
             self.handle.set_answered();
+            self.write_row().await;
         }
         refused
+    }
+
+    /// Writes down how far the call has come, for a start after a crash.
+    async fn write_row(&mut self) {
+        record::fill(&mut self.row, &self.call.record());
+        if let Err(error) = self.calls.store.put_call(self.row.clone()).await {
+            tracing::warn!(call = %self.handle.id, %error, "a call was not written down");
+        }
     }
 
     /// Does one thing. Gives what the machine has to know of it.
@@ -215,7 +233,10 @@ impl Driver {
                 self.described(sdp, (leg, Request::Restart), to, step).await
             }
             Action::TakeOffer { leg, sdp } => Some(match self.relayed.take_offer(media::leg(leg), &sdp).await {
-                Ok(described) => Input::OfferTaken { leg, described: media::described(described) },
+                Ok(described) => {
+                    self.taken = true;
+                    Input::OfferTaken { leg, described: media::described(described) }
+                }
                 Err(why) => media::refused(leg, Request::TakeOffer, &why),
             }),
             Action::TakeAnswer { leg, sdp } => Some(match self.relayed.take_answer(media::leg(leg), &sdp).await {
@@ -290,6 +311,7 @@ impl Driver {
     /// The call is over: it is taken out, written down, and what is still to be sent is sent.
     async fn finish(self) {
         let Self { calls, handle, lines, line_tasks, link, over, figures, caller, callee, guest_name, .. } = self;
+        let (row, due) = (self.row, self.taken || self.announced);
         calls.registry.leave(&handle);
         if let Some(link) = link {
             link.cancel();
@@ -298,8 +320,9 @@ impl Driver {
         line_tasks.close();
         if let Some(record) = over {
             tracing::debug!(call = %handle.id, outcome = record.outcome.as_str(), "a call is over");
-            let told = record::Told { caller: &caller, callee: &callee, guest: guest_name.as_deref() };
-            record::write(&calls, &record, &figures, &told).await;
+            let guest = guest_name.as_deref();
+            let remains = Remains { caller: &caller, callee: &callee, guest, figures: &figures, row, lines: due };
+            record::write(&calls, &record, remains).await;
         }
         if tokio::time::timeout(FAREWELL, line_tasks.wait()).await.is_err() {
             tracing::debug!(call = %handle.id, "somebody could not be told in time that a call is over");

@@ -3,12 +3,13 @@
 //! call. Made and fed by `driver`.
 
 use super::guests::GuestOut;
+use super::leftover::Loose;
 use super::registry::{Handle, Told};
 use super::wire::{media_on_wire, signal_of};
 use crate::core::{Core, MonsterPort, Party, Pushed, Reach, Sockets};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use monster_bridge_api::{Bridge, CallDelivery, CallError, CallId, CallMedia, CallStep, DeviceId, RemoteId};
+use monster_bridge_api::{Bridge, CallDelivery, CallError, CallId, CallMedia, CallStep, DeviceId, EndReason, RemoteId};
 use monster_calls::{Devices, Input, Leg};
 use monster_protocol::{CallContext, Ext, Request, RequestBody, Response, Status};
 use parking_lot::Mutex;
@@ -115,24 +116,16 @@ impl Carrier {
     /// The frame of a step; `None` for one that frames have no form for.
     fn frame(&self, step: &CallStep) -> Option<Request<'static>> {
         let Ends { here, other, wire, media, .. } = &self.ends;
-        let Some(signal) = signal_of(wire, step) else {
-            tracing::debug!(call = %self.handle.id, "a step has no form on the monster side");
-            return None;
-        };
-        let body = RequestBody::Call { media: media_on_wire(*media), context: CallContext::Signal(signal) };
         // The offer has the call's own name, by which a 2004 ends it.
         let message_id = match step {
             CallStep::Offer { .. } => self.handle.id.clone(),
             _ => self.core.new_call_key(),
         };
-        let ext = Ext {
-            from: Some(other.address.clone()),
-            to: Some(here.address.clone()),
-            nickname: Some(other.name.clone().into()),
-            time: u64::try_from(self.core.now_ms()).ok(),
-            ..Ext::default()
-        };
-        Some(Request { ext, ..Request::new(message_id, body) })
+        let frame = frame(&self.core, (here, other), (wire, *media), message_id, step);
+        if frame.is_none() {
+            tracing::debug!(call = %self.handle.id, "a step has no form on the monster side");
+        }
+        frame
     }
 
     fn port(&self) -> Option<Arc<dyn MonsterPort>> {
@@ -249,6 +242,50 @@ impl Carrier {
             self.tell(Input::DeviceGone { leg: self.ends.leg, device: DeviceId::new("guest") });
         }
     }
+}
+
+/// The frame by which `here` is told of a step of `other`'s.
+fn frame(
+    core: &Core,
+    (here, other): (&Party, &Party),
+    (wire, media): (&str, CallMedia),
+    message_id: String,
+    step: &CallStep,
+) -> Option<Request<'static>> {
+    let context = CallContext::Signal(signal_of(wire, step)?);
+    let ext = Ext {
+        from: Some(other.address.clone()),
+        to: Some(here.address.clone()),
+        nickname: Some(other.name.clone().into()),
+        time: u64::try_from(core.now_ms()).ok(),
+        ..Ext::default()
+    };
+    let body = RequestBody::Call { media: media_on_wire(media), context };
+    Some(Request { ext, ..Request::new(message_id, body) })
+}
+
+/// Tells a device that a call is over which it may think goes on.
+pub(super) fn push_end(core: &Core, loose: &Loose, device: &DeviceId) {
+    if let (Some(frame), Some(port)) = (end_frame(core, loose), core.monster_port()) {
+        // Whether it answers does not matter: it is told whenever it comes.
+        drop(port.push(&loose.here.address, &Sockets::One(device.clone()), &frame));
+    }
+}
+
+/// Tells an account on another server the same.
+pub(super) async fn ask_end(core: &Core, loose: &Loose) {
+    if let (Some(frame), Some(port)) = (end_frame(core, loose), core.monster_port()) {
+        let frame = Request { ext: Ext { from: None, ..frame.ext }, ..frame };
+        if let Err(error) = port.ask(&loose.here.address, &loose.other.address, frame).await {
+            tracing::debug!(%error, "somebody could not be told that a call is over");
+        }
+    }
+}
+
+fn end_frame(core: &Core, loose: &Loose) -> Option<Request<'static>> {
+    let Loose { here, other, media, wire } = loose;
+    let step = CallStep::End(EndReason::GatewayStopped);
+    frame(core, (here, other), (wire, *media), core.new_call_key(), &step)
 }
 
 /// What somebody said about a refusal, for the other side. Somebody else's text: cut short.

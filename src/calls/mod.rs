@@ -6,7 +6,8 @@
 //! - each call: `driver` feeds the state machine and does what it says; `line` leads to a leg, by
 //!   frames (`wire`), a bridge, or to a guest; `media` translates for the relay
 //! - without WebRTC: `link` announces, `guests` has the tokens and those who came by them
-//! - after: `record` writes the lines and rows, `figures` counts
+//! - after: `record` writes the lines and rows (`quality` is how the media was), `figures` counts,
+//!   `leftover` ends what a crash left
 //!
 //! Knows `core`, `protocol` and the two crates. Called by `core` through [`CallDesk`], by `http` for
 //! [`Guests`], and by `app`, which makes it.
@@ -15,18 +16,22 @@ mod desk;
 mod driver;
 mod figures;
 mod guests;
+mod leftover;
 mod line;
 mod link;
 mod media;
+mod quality;
 mod record;
 mod registry;
 mod settings;
 mod wire;
 
 pub use guests::{Guest, GuestError, Guests, Invitation, Invited, NoLink, Role};
+pub use quality::{FlowQuality, LegQuality, Quality};
 pub use settings::Settings;
 
 use crate::core::{CallDesk, Core, Environment};
+use crate::store::Store;
 use monster_calls::Input;
 use monster_media::Relay;
 use parking_lot::Mutex;
@@ -39,29 +44,39 @@ use tokio_util::task::TaskTracker;
 /// The room of calls. One per process.
 pub struct Calls {
     core: Arc<Core>,
+    store: Arc<dyn Store>,
     settings: Settings,
     relay: Mutex<Option<Relay>>,
     registry: Registry,
     guests: Arc<Guests>,
     pauses: link::Pauses,
     tasks: TaskTracker,
+    leftovers: leftover::Leftovers,
     stopping: AtomicBool,
 }
 
 impl Calls {
     /// The room of calls of a router, with its relay. Whoever makes it gives the router its
     /// [desk](Self::desk).
-    pub fn new(core: Arc<Core>, environment: Environment, relay: Relay, settings: Settings) -> Arc<Self> {
+    pub fn new(
+        core: Arc<Core>,
+        store: Arc<dyn Store>,
+        environment: Environment,
+        relay: Relay,
+        settings: Settings,
+    ) -> Arc<Self> {
         figures::describe();
         let guests = Arc::new(Guests::new(environment, &settings.public_url));
         Arc::new(Self {
             core,
+            store,
             settings,
             relay: Mutex::new(Some(relay)),
             registry: Registry::default(),
             guests,
             pauses: link::Pauses::default(),
             tasks: TaskTracker::new(),
+            leftovers: leftover::Leftovers::default(),
             stopping: AtomicBool::new(false),
         })
     }

@@ -1,37 +1,82 @@
 //! What is left of a call: a line in the conversation on both sides, figures, and its row. Called by
 //! `driver` once a call is over, and by `leftover` for those that a crash ended.
 
-use super::Calls;
-use super::figures;
 use super::link::media_word;
+use super::quality::Quality;
+use super::wire::code_of;
+use super::{Calls, figures};
 use crate::core::{Core, LineStyle, Party};
+use crate::store::CallRow;
 use monster_bridge_api::{CallMedia, EndReason};
 use monster_calls::{Leg, Outcome, Record};
 use monster_media::Figures;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// Who was in a call.
-pub(super) struct Told<'a> {
+/// What a call leaves, beside what its machine says.
+pub(super) struct Remains<'a> {
     pub(super) caller: &'a Party,
     pub(super) callee: &'a Party,
     /// What a guest on the callee's leg was called.
     pub(super) guest: Option<&'a str>,
+    pub(super) figures: &'a Figures,
+    /// Its row, as it was written last.
+    pub(super) row: CallRow,
+    /// Whether lines are said: not of an offer that was no offer.
+    pub(super) lines: bool,
 }
 
 /// Writes down what became of a call.
-pub(super) async fn write(calls: &Arc<Calls>, record: &Record, figures: &Figures, told: &Told<'_>) {
+pub(super) async fn write(calls: &Calls, record: &Record, remains: Remains<'_>) {
+    let Remains { caller, callee, guest, figures, mut row, lines } = remains;
     figures::ended(record, figures);
-    for leg in Leg::BOTH {
-        let Some(line) = line(record, leg, told.guest, figures) else { continue };
-        let (from, to) = match leg {
-            Leg::Caller => (told.callee, told.caller),
-            Leg::Callee => (told.caller, told.callee),
-        };
-        let key = format!("{}-{}", record.id, leg.as_str());
-        if let Err(error) = calls.core.post_line(from, &to.address, &key, (LineStyle::Notice, line)).await {
-            tracing::warn!(call = %record.id, %error, "the line of a call was not written");
+    if lines {
+        for leg in Leg::BOTH {
+            if let Some(line) = line(record, leg, guest, figures) {
+                say(calls, &row.id, (caller, callee), leg, line).await;
+            }
         }
+    }
+    fill(&mut row, record);
+    row.outcome = Some(record.outcome.as_str().to_owned());
+    row.figures = Quality::of(figures).and_then(|quality| quality.written());
+    if let Err(error) = calls.store.put_call(row).await {
+        tracing::warn!(call = %record.id, %error, "the end of a call was not written");
+    }
+}
+
+/// Says the line of a call to one side, as the other.
+pub(super) async fn say(calls: &Calls, id: &str, (caller, callee): (&Party, &Party), reader: Leg, line: String) {
+    let (from, to) = match reader {
+        Leg::Caller => (callee, caller),
+        Leg::Callee => (caller, callee),
+    };
+    let key = format!("{id}-{}", reader.as_str());
+    if let Err(error) = calls.core.post_line(from, &to.address, &key, (LineStyle::Notice, line)).await {
+        tracing::warn!(call = id, %error, "the line of a call was not written");
+    }
+}
+
+/// Puts into a row what the machine knows.
+pub(super) fn fill(row: &mut CallRow, record: &Record) {
+    let began = row.began;
+    let at =
+        |after: Option<Duration>| after.map(|after| began + i64::try_from(after.as_millis()).unwrap_or(i64::MAX / 2));
+    row.video = record.had_video;
+    row.ringing = at(record.ringing_after);
+    row.answered = at(record.answered_after);
+    row.first_media = at(record.media_after);
+    row.ended = at(record.ended_after);
+    row.reason = record.reason.as_ref().map(code_of);
+    row.ended_by = record.ended_by.map(|leg| leg.as_str().to_owned());
+}
+
+/// The line about a call that a crash ended.
+pub(super) fn interrupted(row: &CallRow, reader: Leg) -> String {
+    let call = format!("{} call", if row.video { "video" } else { &row.media });
+    match (row.answered, reader) {
+        (Some(_), _) => format!("{call}: the gateway stopped during it"),
+        (None, Leg::Callee) => format!("missed {call}"),
+        (None, Leg::Caller) => format!("{call}: not put through, the gateway stopped"),
     }
 }
 
@@ -148,7 +193,17 @@ mod tests {
             let line = |leg| line(&record, leg, None, &Figures::default()).unwrap_or_default();
             format!("{} | {}", line(Leg::Caller), line(Leg::Callee))
         });
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n").trim_end(), @r"
+        voice call, 3 min 12 s | voice call, 3 min 12 s
+        video call, 3 min 12 s (the connection was lost) | video call, 3 min 12 s (the connection was lost)
+        voice call: no answer | missed voice call
+        voice call: not put through, the gateway stopped | missed voice call
+        voice call: declined | declined voice call
+        voice call: busy | missed voice call (busy)
+        voice call: cancelled | missed voice call
+        voice call failed: bob is not online | missed voice call
+         |
+        ");
     }
 
     #[test]

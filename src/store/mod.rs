@@ -14,7 +14,7 @@ pub mod sqlite;
 
 pub use lock::{InstanceLock, LockError};
 pub use records::{
-    Account, AccountKind, Committed, DeadLetter, Incoming, Journalled, Lane, Link, LinkEnd, Mapping, Message,
+    Account, AccountKind, CallRow, Committed, DeadLetter, Incoming, Journalled, Lane, Link, LinkEnd, Mapping, Message,
     NewMessage, Pending, Relation, RelationState, Stats, Waiting,
 };
 
@@ -90,7 +90,7 @@ pub trait Store: Send + Sync + 'static {
     /// most `limit`.
     async fn dead_letters(&self, before: Option<i64>, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
 
-    /// Removes messages, ids, answers and dead letters older than `before` (ms since the epoch)
+    /// Removes messages, ids, answers, dead letters and calls older than `before` (ms since the epoch)
     /// that nothing waits for; at most `limit` in a call. Returns how many: when it is less than
     /// `limit`, there is no more.
     async fn prune(&self, before: i64, limit: usize) -> Result<usize, StoreError>;
@@ -210,6 +210,17 @@ pub trait Store: Send + Sync + 'static {
     /// Mappings of a bridge (of all if `None`) whose address is above `after`, by address, at most
     /// `limit`.
     async fn mappings(&self, bridge: Option<&str>, after: &str, limit: usize) -> Result<Vec<Mapping>, StoreError>;
+
+    // -- calls -----------------------------------------------------------------------------------
+
+    /// Writes a call, or what has changed of it since. One that is over does not change any more.
+    async fn put_call(&self, call: CallRow) -> Result<(), StoreError>;
+
+    /// The calls without an end, oldest first.
+    async fn calls_going_on(&self) -> Result<Vec<CallRow>, StoreError>;
+
+    /// Calls, newest first, with a number below `before` if given, at most `limit`.
+    async fn calls(&self, before: Option<i64>, limit: usize) -> Result<Vec<CallRow>, StoreError>;
 
     // -- what bridges and the gateway keep -----------------------------------------------------
 

@@ -241,6 +241,47 @@ pub struct Mapping {
     pub alias: bool,
 }
 
+/// A call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallRow {
+    /// The store's number of it, growing; not read when it is written.
+    pub number: i64,
+    /// The gateway's id of it.
+    pub id: String,
+    /// The address of who called.
+    pub caller: String,
+    /// What people call them.
+    pub caller_name: String,
+    /// The address of who was called.
+    pub callee: String,
+    /// What people call them.
+    pub callee_name: String,
+    /// What the caller's side calls it.
+    pub wire: String,
+    /// What it began as: `voice` or `video`.
+    pub media: String,
+    /// Whether there was video at any time.
+    pub video: bool,
+    /// When it began.
+    pub began: i64,
+    /// When the first device rang.
+    pub ringing: Option<i64>,
+    /// When somebody answered.
+    pub answered: Option<i64>,
+    /// When media had come from every leg.
+    pub first_media: Option<i64>,
+    /// When it was over; `None` while it goes on.
+    pub ended: Option<i64>,
+    /// What became of it.
+    pub outcome: Option<String>,
+    /// Why it ended, as a code.
+    pub reason: Option<String>,
+    /// Who ended it, `caller` or `callee`.
+    pub ended_by: Option<String>,
+    /// Figures of its media, in the form of whoever wrote them.
+    pub figures: Option<String>,
+}
+
 /// Figures of a store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {

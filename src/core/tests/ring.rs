@@ -1,7 +1,7 @@
 //! Gateways that are joined with each other: what is said goes round once.
 
 use super::world::*;
-use crate::core::{Act, Core, MonsterPort, Outgoing, Peer};
+use crate::core::{Act, Core, MonsterPort, Outgoing, Peer, Pushed, Sockets};
 use crate::store::{AccountKind, Store};
 use async_trait::async_trait;
 use monster_bridge_api::{DeliveryError, RequestError};
@@ -55,6 +55,10 @@ impl MonsterPort for End {
     ) -> Result<Response<'static>, RequestError> {
         let other = self.other(to).ok_or_else(|| RequestError::Unavailable("dark".to_owned()))?;
         Ok(other.request(&remote(via.as_str()), to, request).await)
+    }
+
+    fn push(&self, _: &Address, _: &Sockets, _: &Request<'_>) -> Vec<Pushed> {
+        Vec::new()
     }
 }
 

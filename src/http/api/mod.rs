@@ -9,6 +9,7 @@
 mod accounts;
 mod auth;
 mod bridges;
+mod calls;
 mod conversations;
 mod deliveries;
 mod description;
@@ -123,6 +124,7 @@ fn routes() -> (Router<Api>, Router<Api>, OpenApi) {
         .routes(routes!(map::put, map::remove))
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::messages))
+        .routes(routes!(calls::list))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::remove))
         .routes(routes!(deliveries::retry))

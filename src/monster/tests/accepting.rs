@@ -62,13 +62,13 @@ async fn what_is_no_frame_is_answered_in_words_and_the_socket_stays_open() {
 }
 
 #[tokio::test]
-async fn calls_are_answered_with_a_clear_error() {
+async fn a_call_where_calls_are_switched_off_has_a_clear_answer() {
     let gateway = Gateway::start().await;
     let mut client = gateway.home("alice").await;
     for code in ["2002", "2003"] {
         let answer = client.request(json!({"code": code, "to": gateway.address("bob"), "text": "djAK"})).await;
         assert_eq!(answer["statusCode"], "400");
-        assert!(answer["error"].as_str().unwrap().contains("not available yet"), "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains("calls are switched off"), "{answer}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The suite that every implementation of [`Store`] passes. `suite!(fixture)` makes a test of each
 //! of its functions; a fixture keeps one empty store and opens it as often as asked.
 
+pub(crate) mod calls;
 pub(crate) mod directory;
 pub(crate) mod journal;
 pub(crate) mod model;
@@ -65,6 +66,11 @@ macro_rules! suite {
                 values_are_found_by_prefix,
                 the_first_answer_stays,
                 another_process_s_change_shows_in_the_revision_and_one_s_own_does_not,
+            }
+            calls::{
+                a_call_is_written_again_until_it_is_over,
+                calls_come_newest_first_in_pages,
+                old_calls_go_and_those_that_go_on_stay,
             }
             model::{
                 any_sequence_of_operations_looks_like_the_model,

@@ -5,6 +5,7 @@
 //! a thread of the async runtime, but opening does.
 
 mod cache;
+mod calls;
 mod checkpoint;
 mod copy;
 mod history;
@@ -27,8 +28,8 @@ pub use schema::OpenError;
 pub(crate) use schema::prepare_dir;
 
 use super::{
-    Account, CommitHook, DeadLetter, Incoming, Journalled, Lane, Link, LinkEnd, Mapping, Message, Pending, Relation,
-    Stats, Store, StoreError, Waiting,
+    Account, CallRow, CommitHook, DeadLetter, Incoming, Journalled, Lane, Link, LinkEnd, Mapping, Message, Pending,
+    Relation, Stats, Store, StoreError, Waiting,
 };
 use async_trait::async_trait;
 use cache::{Mapped, MappingCache};
@@ -409,6 +410,18 @@ impl Store for SqliteStore {
             places::mappings(conn, bridge.as_deref(), (&after, limit), sift)
         })
         .await
+    }
+
+    async fn put_call(&self, call: CallRow) -> Result<(), StoreError> {
+        self.write("write a call", move |writing| Ok(calls::put(writing, &call)?)).await
+    }
+
+    async fn calls_going_on(&self) -> Result<Vec<CallRow>, StoreError> {
+        self.read("read the calls that go on", calls::going_on).await
+    }
+
+    async fn calls(&self, before: Option<i64>, limit: usize) -> Result<Vec<CallRow>, StoreError> {
+        self.read("read calls", move |conn, sift| calls::newest(conn, before, limit, sift)).await
     }
 
     async fn load(&self, owner: &str, key: &str) -> Result<Option<String>, StoreError> {

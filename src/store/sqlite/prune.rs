@@ -22,10 +22,13 @@ pub(super) fn prune(
     let sql = "DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE at < ?1 ORDER BY at LIMIT ?2)";
     let dead = delete(writing, sql, before, limit - gone)?;
     writing.counters.dead -= super::sql_limit(dead);
-    if gone + dead < limit {
+    gone += dead;
+    let sql = "DELETE FROM calls WHERE n IN (SELECT n FROM calls WHERE ended < ?1 ORDER BY ended LIMIT ?2)";
+    gone += delete(writing, sql, before, limit - gone)?;
+    if gone < limit {
         idle_lanes(writing)?;
     }
-    Ok((gone + dead, last))
+    Ok((gone, last))
 }
 
 fn delete(writing: &Writing<'_>, sql: &str, before: i64, limit: usize) -> rusqlite::Result<usize> {

@@ -18,7 +18,7 @@ const APPLICATION_ID: i32 = 0x4D47_5731;
 const BUSY_TRIES: i32 = 10_000;
 
 /// From each version of the tables to the next. A released one is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// The version of the tables that this program writes.
 #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a handful of migrations")]
