@@ -154,7 +154,7 @@ impl CallDesk for Arc<Calls> {
                 Err(CallRefusal::Bad("this call has begun; an `update` changes it".to_owned()))
             };
         }
-        if call.is_repeated(leg, &message_id) {
+        if call.is_repeated(leg, device.as_ref(), &message_id) {
             return Ok(());
         }
         match call.steps(leg, device, steps).await {

@@ -46,7 +46,7 @@ pub(super) struct Handle {
     told: mpsc::Sender<Told>,
     answered: AtomicBool,
     /// The newest `messageId`s of its steps.
-    seen: Mutex<VecDeque<(Leg, String)>>,
+    seen: Mutex<VecDeque<(Leg, Option<DeviceId>, String)>>,
 }
 
 impl Handle {
@@ -79,16 +79,16 @@ impl Handle {
         sent.is_ok()
     }
 
-    /// Whether this leg's frame of this `messageId` was here before, which is noted.
-    pub(super) fn is_repeated(&self, leg: Leg, message_id: &str) -> bool {
+    /// Whether this device's frame of this `messageId` was here before, which is noted.
+    pub(super) fn is_repeated(&self, leg: Leg, device: Option<&DeviceId>, message_id: &str) -> bool {
         let mut seen = self.seen.lock();
-        if seen.iter().any(|(of, id)| *of == leg && id == message_id) {
+        if seen.iter().any(|(of, by, id)| *of == leg && by.as_ref() == device && id == message_id) {
             return true;
         }
         if seen.len() >= SEEN {
             seen.pop_front();
         }
-        seen.push_back((leg, message_id.to_owned()));
+        seen.push_back((leg, device.cloned(), message_id.to_owned()));
         false
     }
 

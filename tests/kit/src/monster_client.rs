@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -16,7 +17,6 @@ pub struct MonsterClient {
     pushed: VecDeque<Value>,
     answered: VecDeque<Value>,
     seen: Vec<String>,
-    count: u64,
 }
 
 impl MonsterClient {
@@ -25,13 +25,13 @@ impl MonsterClient {
         let (socket, _) = crate::within("the WebSocket", tokio_tungstenite::connect_async(url))
             .await
             .unwrap_or_else(|error| panic!("no WebSocket: {error}"));
-        Self { socket, pushed: VecDeque::new(), answered: VecDeque::new(), seen: Vec::new(), count: 0 }
+        Self { socket, pushed: VecDeque::new(), answered: VecDeque::new(), seen: Vec::new() }
     }
 
     /// Connects if somebody listens.
     pub async fn try_connect(url: &str) -> Option<Self> {
         let (socket, _) = tokio_tungstenite::connect_async(url).await.ok()?;
-        Some(Self { socket, pushed: VecDeque::new(), answered: VecDeque::new(), seen: Vec::new(), count: 0 })
+        Some(Self { socket, pushed: VecDeque::new(), answered: VecDeque::new(), seen: Vec::new() })
     }
 
     /// Sends a frame as it is.
@@ -44,10 +44,10 @@ impl MonsterClient {
         self.socket.send(Message::text(frame.to_string())).await.is_ok()
     }
 
-    /// A `messageId` that this client has not used.
+    /// A `messageId` that nobody in this process has used.
     pub fn fresh_id(&mut self) -> String {
-        self.count += 1;
-        format!("kit-{}-{}", std::process::id(), self.count)
+        static COUNT: AtomicU64 = AtomicU64::new(1);
+        format!("kit-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Sends a request (with a fresh `messageId` if it has none) and waits for its answer.
