@@ -223,14 +223,29 @@ export class Client extends Emitter {
     const conversation = this.conversations.get(address);
     if (!conversation?.last) return;
     try {
-      // What came over the socket has no number yet.
-      const number = conversation.last.number ?? (await this.api.messages(address, { limit: 1 })).items[0]?.number;
+      const number = conversation.last.number ?? (await this.#numberOfLast(address));
       if (number === undefined || number <= (conversation.readTo ?? 0)) return;
       await this.api.markRead(address, number);
       conversation.readTo = number;
     } catch {
       // It is told with the next message.
     }
+  }
+
+  /**
+   * What came over the socket has no number, and does not tell a notice from a message: the newest rows
+   * of the history do.
+   */
+  async #numberOfLast(address) {
+    const { items } = await this.api.messages(address, { limit: 5 });
+    const state = this.#state(address);
+    for (const row of items) {
+      const item = state.timeline.get(row.messageId);
+      if (!item || item.number !== undefined) continue;
+      this.#addRow(state, row);
+      this.emit('messages', address, item);
+    }
+    return items[0]?.number;
   }
 
   #state(address) {

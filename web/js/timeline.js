@@ -34,8 +34,12 @@ export function eventOfFrame(frame, me) {
   }
 }
 
-/** The event that a row of the history tells of; `null` for kinds that are not known. */
+/**
+ * The event that a row of the history tells of; `null` for kinds that are not known, and for notices
+ * that told the other side of something.
+ */
 export function eventOfRow(row, me) {
+  if (row.kind === 'notice' && row.from === me) return null;
   if (!['text', 'edit', 'reaction', 'recall', 'request', 'close', 'notice'].includes(row.kind)) return null;
   const { number, messageId: id, from, nickname, time: at, kind, text, replyTo, replaces, reaction, recallMessageId: target, quote } = row;
   return { id, kind, from, name: nickname ?? '', at, mine: from === me, number, text, replyTo, replaces, reaction, target, quote };

@@ -89,5 +89,6 @@ test('frames and rows tell of the same events', () => {
   assert.deepEqual([...kinds, eventOfFrame({ messageId: '2', code: 2004, from: bob, recallMessageId: '1' }, me).target], ['edit', 'reaction', '1']);
   assert.equal(eventOfFrame({ messageId: '2', code: '9999', from: bob }, me), null);
   assert.equal(eventOfRow({ kind: 'hologram' }, me), null);
+  assert.equal(eventOfRow({ ...row, kind: 'notice', from: me }, me), null);
   assert.throws(() => eventOfFrame({ ...frame, text: '/w==' }, me));
 });

@@ -149,6 +149,7 @@ export default {
   'call.incoming.video': 'Incoming video call',
   'call.accept.voice': 'Answer',
   'call.accept.video': 'Answer with video',
+  'call.accept.audio': 'Answer without video',
   'call.decline': 'Decline',
   'call.state.preparing': 'Asking for the microphone…',
   'call.state.calling': 'Calling…',

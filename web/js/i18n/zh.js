@@ -149,6 +149,7 @@ export default {
   'call.incoming.video': '视频来电',
   'call.accept.voice': '接听',
   'call.accept.video': '视频接听',
+  'call.accept.audio': '仅语音接听',
   'call.decline': '拒接',
   'call.state.preparing': '正在请求麦克风…',
   'call.state.calling': '正在呼叫…',

@@ -234,6 +234,6 @@ export function ringCard(call, { accept, decline }) {
     h('div', { class: 'ring-who' }, avatar(name, address, { size: 'large' }), h('div', {}, h('p', { class: 'ring-name', id, dir: 'auto', text: name }), h('p', { id: 'ring-kind', text: t(`call.incoming.${kind}`) }))),
     h('div', { class: 'ring-buttons' },
       h('button', { type: 'button', class: 'button danger', on: { click: decline }, data: { testid: 'ring-decline' } }, icon('hangup'), t('call.decline')),
-      h('button', { type: 'button', class: 'button go', on: { click: () => accept(false) }, data: { testid: 'ring-accept' } }, icon('phone'), t('call.accept.voice')),
-      call.video && h('button', { type: 'button', class: 'button go', on: { click: () => accept(true) }, data: { testid: 'ring-accept-video' } }, icon('video'), t('call.accept.video'))));
+      call.video && h('button', { type: 'button', class: 'button go', on: { click: () => accept(true) }, data: { testid: 'ring-accept-video' } }, icon('video'), t('call.accept.video')),
+      h('button', { type: 'button', class: `button${call.video ? '' : ' go'}`, on: { click: () => accept(false) }, data: { testid: 'ring-accept' } }, icon('phone'), t(call.video ? 'call.accept.audio' : 'call.accept.voice'))));
 }
