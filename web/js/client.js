@@ -223,7 +223,7 @@ export class Client extends Emitter {
     const conversation = this.conversations.get(address);
     if (!conversation?.last) return;
     try {
-      const number = conversation.last.number ?? (await this.#numberOfLast(address));
+      const number = conversation.last.number ?? (await this.settle(address));
       if (number === undefined || number <= (conversation.readTo ?? 0)) return;
       await this.api.markRead(address, number);
       conversation.readTo = number;
@@ -234,9 +234,9 @@ export class Client extends Emitter {
 
   /**
    * What came over the socket has no number, and does not tell a notice from a message: the newest rows
-   * of the history do.
+   * of the history do. Gives the newest number, if there is one.
    */
-  async #numberOfLast(address) {
+  async settle(address) {
     const { items } = await this.api.messages(address, { limit: 5 });
     const state = this.#state(address);
     for (const row of items) {

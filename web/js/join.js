@@ -11,6 +11,8 @@ import { applyTheme, languagePicker, devicePickers } from './ui/settings.js';
 
 const root = globalThis.document?.getElementById('root') ?? null;
 const NAME = 'monster.guest';
+/** An offer that has not been refused after so many ms is not refused any more. */
+const REFUSED_WITHIN = 5000;
 /** The socket's close codes → what the guest reads. */
 const CLOSED = { 1001: 'join.stopped', 4404: 'join.gone', 4408: 'join.late', 4429: 'join.many' };
 
@@ -27,6 +29,16 @@ export function readContext(text, { callId, media: kind }) {
   return { ...context, candidates, video: kind === 'video' };
 }
 
+/** Why the gateway refused what was sent last, if that is what the text says; or `null`. Pure. */
+export function readRefusal(text) {
+  try {
+    const said = JSON.parse(text);
+    return said?.type === 'refused' ? String(said.error ?? '') : null;
+  } catch {
+    return null;
+  }
+}
+
 class JoinPage {
   #socket;
   #invitation = null;
@@ -35,6 +47,7 @@ class JoinPage {
   #preview = null;
   #form = null;
   #withCamera = true;
+  #refuse = null;
 
   begin() {
     this.#note(t('join.connecting'));
@@ -51,6 +64,11 @@ class JoinPage {
       if (invitation.type !== 'invitation') return;
       this.#invitation = invitation;
       this.#ask();
+      return;
+    }
+    const refused = readRefusal(data);
+    if (refused) {
+      this.#refused(refused);
       return;
     }
     const context = readContext(data, this.#invitation);
@@ -133,10 +151,7 @@ class JoinPage {
 
   async #begin(offer, video) {
     const { callId, caller, iceServers } = this.#invitation;
-    const send = async (context) => {
-      if (this.#socket.readyState !== WebSocket.OPEN) throw new Error('the connection was lost');
-      this.#socket.send(JSON.stringify(context));
-    };
+    const send = (context) => this.#send(context);
     const call = new Call({ id: callId, peer: { name: caller, address: caller }, video, offer, send, iceServers: async () => iceServers ?? [] });
     this.#call = call;
     this.#view = new CallView(call);
@@ -146,6 +161,23 @@ class JoinPage {
     call.on('change', () => call.isOver && this.#ended());
     await call.findServers();
     await (offer ? call.accept({ video: this.#withCamera }) : call.start({ camera: this.#withCamera }));
+  }
+
+  /** There are no answers on this socket, only refusals. An offer of ours waits for one for a while. */
+  #send(context) {
+    if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error(t('join.lost')));
+    this.#socket.send(JSON.stringify(context));
+    if (!context.sdp || context.type === 'answer') return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#refuse = reject;
+      setTimeout(resolve, REFUSED_WITHIN);
+    });
+  }
+
+  #refused(words) {
+    if (this.#refuse) this.#refuse(new Error(words));
+    else if (this.#call?.since === null) this.#call.handle({ type: 'hangup', reason: `failed: ${words}` });
+    this.#refuse = null;
   }
 
   #ended() {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { decide, audioDirection, isHeldBy, Negotiation } from '../js/calls/negotiation.js';
 import { endOf } from '../js/calls/call.js';
 import { reading, compare, mosOf } from '../js/calls/quality.js';
-import { readContext } from '../js/join.js';
+import { readContext, readRefusal } from '../js/join.js';
 
 const quiet = { type: 'offer', polite: false, making: false, state: 'stable', answerPending: false };
 
@@ -197,4 +197,6 @@ test('a guest takes only contexts of the call that the invitation names', () => 
   const invitation = { callId: 'c', media: 'video' };
   assert.equal(readContext('{"type":"offer","callId":"c","sdp":"v=0"}', invitation).video, true);
   for (const bad of ['', 'null', '[]', '{"type":"offer","callId":"d"}']) assert.equal(readContext(bad, invitation), null);
+  assert.equal(readRefusal('{"type":"refused","error":"no"}'), 'no');
+  for (const other of ['', 'null', '[]', '{"type":"offer"}']) assert.equal(readRefusal(other), null);
 });

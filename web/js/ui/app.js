@@ -12,6 +12,9 @@ import { openSettings } from './settings.js';
 import { toast } from './modal.js';
 import * as notify from './notify.js';
 
+/** So many ms after a call it is looked what line it has left. */
+const LINE_AFTER = 1500;
+
 export class App {
   #client;
   #calls;
@@ -192,6 +195,8 @@ export class App {
   }
 
   #ended(call) {
+    // The line that is left of it is on its way.
+    setTimeout(() => this.#client.settle(call.peer.address).catch(() => {}), LINE_AFTER);
     if (call.end === 'missed') notify.show(t('notify.missed', { name: call.peer.name }), call.peer.address, { tag: call.id, onClick: () => { location.hash = linkTo(call.peer.address); } });
     if (call !== this.#calls.current && call.end === 'elsewhere') toast(t('call.end.elsewhere'));
     if (this.#shrunk) toast(`${call.peer.name}: ${t('call.state.ended')}`);
