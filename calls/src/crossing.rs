@@ -1,8 +1,6 @@
 //! Two people who call each other at the same moment: which of the two calls goes on. Asked by
 //! `src/calls` when a call begins between two people of whom the other is calling already.
 
-use crate::Call;
-
 /// Which of two crossing calls goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Glare {
@@ -12,17 +10,12 @@ pub enum Glare {
     Second,
 }
 
-/// Which of two calls between the same two people, in opposite directions, goes on: the one whose
-/// id is less, byte by byte, as Matrix and XEP-0353 have it; so every gateway and client that sees
-/// both decides alike, whichever it saw first. The other is told
-/// [`Input::Crossed`](crate::Input::Crossed).
+/// Which of two calls that cross goes on, by their ids as one and the same side of them knows them:
+/// the one whose id is less, byte by byte, as Matrix and XEP-0353 have it; so everybody who sees both
+/// decides alike, whichever came first. The other is told
+/// [`Input::Crossed`](crate::Input::Crossed), or does not begin.
 ///
-/// `None` if they do not cross: one of them is answered or over, and the other is a call like any
-/// other. Calls with the same id are for the caller to keep apart.
-pub fn glare(first: &Call, second: &Call) -> Option<Glare> {
-    let waits = |call: &Call| !call.is_answered() && !call.is_over();
-    if !waits(first) || !waits(second) {
-        return None;
-    }
-    Some(if first.id().as_str() <= second.id().as_str() { Glare::First } else { Glare::Second })
+/// Calls between the same two people, in opposite directions, cross while neither is answered.
+pub fn glare(first: &str, second: &str) -> Glare {
+    if first <= second { Glare::First } else { Glare::Second }
 }

@@ -10,7 +10,7 @@ use crate::core::{CallDesk, CallFrame, CallRefusal, Party};
 use crate::store::CallRow;
 use async_trait::async_trait;
 use monster_bridge_api::{CallError, CallHeard, CallMedia, CallStep, DeviceId, EndReason};
-use monster_calls::{Input, Leg};
+use monster_calls::{Glare, Input, Leg, glare};
 use monster_protocol::Address;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -110,10 +110,10 @@ impl Calls {
 
     /// Two people who call each other at the same moment: one call goes on, the one whose name on
     /// the leg that both share is less, so that whoever sees both decides alike
-    /// ([`monster_calls::glare`]).
+    /// ([`glare`]).
     fn settle_glare(&self, from: &Party, to: &Party, wire: &str) -> Result<(), CallRefusal> {
         let Some(first) = self.registry.waiting(&to.address, &from.address) else { return Ok(()) };
-        if first.id.as_str() <= wire {
+        if glare(&first.id, wire) == Glare::First {
             return Err(CallRefusal::Bad(format!("{} is calling you at this moment", to.name)));
         }
         first.tell(super::registry::Told::Input(Input::Crossed));

@@ -97,9 +97,9 @@ async fn carry(carrier: Arc<Carrier>, way: Way, mut waiting: mpsc::Receiver<Parc
     while let Some(Parcel { to, step }) = waiting.recv().await {
         match &way {
             Way::Home => carrier.to_home(&to, &step),
-            Way::Remote => carrier.to_remote(&step).await,
+            Way::Remote => carrier.to_remote(&to, &step).await,
             Way::Bridge(bridge, id) => carrier.to_bridge(bridge, id, to, step).await,
-            Way::Guest(out) => carrier.to_guest(out, &step),
+            Way::Guest(out) => carrier.to_guest(out, &to, &step),
         }
     }
 }
@@ -178,7 +178,11 @@ impl Carrier {
 
     // -- other servers ---------------------------------------------------------------------------
 
-    async fn to_remote(self: &Arc<Self>, step: &CallStep) {
+    async fn to_remote(self: &Arc<Self>, to: &Devices, step: &CallStep) {
+        if matches!(to, Devices::AllBut(_)) {
+            // The account is one device to us, and there is no other.
+            return;
+        }
         let Some(request) = self.frame(step) else { return };
         let Some(port) = self.port() else { return };
         let (carrier, vital) = (Arc::clone(self), matches!(step, CallStep::Offer { .. } | CallStep::Answer { .. }));
@@ -230,7 +234,11 @@ impl Carrier {
 
     // -- guests --------------------------------------------------------------------------------------
 
-    fn to_guest(&self, out: &Mutex<Option<GuestOut>>, step: &CallStep) {
+    fn to_guest(&self, out: &Mutex<Option<GuestOut>>, to: &Devices, step: &CallStep) {
+        if matches!(to, Devices::AllBut(_)) {
+            // A guest has no other device.
+            return;
+        }
         let Some(signal) = signal_of(&self.ends.wire, step) else { return };
         let mut out = out.lock();
         let Some(guest) = out.as_ref() else { return };

@@ -28,11 +28,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// Before anything has happened.
     pub(crate) fn new() -> Self {
-        Self::of("call")
-    }
-
-    pub(crate) fn of(id: &str) -> Self {
-        let call = Call::new(CallId::new(id), CallMedia::Voice, Options::default(), Duration::ZERO);
+        let call = Call::new(CallId::new("call"), CallMedia::Voice, Options::default(), Duration::ZERO);
         Self { call, now: Duration::ZERO, relay_finds: VOICE, refuses: None }
     }
 

@@ -257,17 +257,12 @@ fn a_gateway_that_stops_leaves_nothing_ringing() {
 
 #[test]
 fn of_two_people_who_call_each_other_the_call_with_the_lesser_id_goes_on() {
-    let (mut one, mut other) = (Scene::of("a"), Scene::of("b"));
-    one.caller(offer("c"));
-    other.caller(offer("c"));
-    other.phone(CallStep::Ringing);
-    assert_eq!(glare(&one.call, &other.call), Some(Glare::First));
-    assert_eq!(glare(&other.call, &one.call), Some(Glare::Second));
-    let done = other.input(Input::Crossed);
-    assert_eq!(done, ["caller desk: end, Cancelled", "callee, all: end, Cancelled", "relay: close", "over: crossed"]);
-    assert_eq!(glare(&one.call, &other.call), None, "one of them is over");
-    one.phone(answer("p"));
-    assert_eq!(one.input(Input::Crossed), [""; 0], "an answered call does not give way");
+    assert_eq!([glare("a", "b"), glare("b", "a")], [Glare::First, Glare::Second]);
+    let mut scene = Scene::ringing();
+    let done = scene.input(Input::Crossed);
+    let expected = ["caller desk: end, Cancelled", "callee, all: end, Cancelled", "relay: close", "over: crossed"];
+    assert_eq!(done, expected);
+    assert_eq!(Scene::answered().input(Input::Crossed), [""; 0], "an answered call does not give way");
 }
 
 #[test]
