@@ -98,13 +98,8 @@ impl Call {
         matches!(self.side(leg).signalling, Signalling::Taking | Signalling::Theirs | Signalling::TakingAnswer)
     }
 
-    /// The caller's offer beats ours. What ours was about is agreed to as far as it goes, and
-    /// offered again once the caller's is done.
+    /// The caller's offer beats ours. What ours was about is offered again once the caller's is done.
     fn give_way(&mut self, leg: Leg, sdp: String) {
-        self.side_mut(leg).signalling = Signalling::Stable;
-        if self.side(leg.other()).signalling == Signalling::Theirs {
-            self.answer(leg.other());
-        }
         self.side_mut(leg).offer_due = true;
         self.take_offer(leg, sdp);
     }
@@ -169,9 +164,12 @@ impl Call {
             }
         }
         for leg in [Leg::Callee, Leg::Caller] {
-            let other = self.side(leg.other()).signalling;
-            let is_open = matches!(other, Signalling::Ours(_) | Signalling::Taking | Signalling::TakingAnswer);
-            if self.side(leg).signalling == Signalling::Theirs && !is_open {
+            let (side, other) = (self.side(leg), self.side(leg.other()));
+            let is_open =
+                matches!(other.signalling, Signalling::Ours(_) | Signalling::Taking | Signalling::TakingAnswer);
+            // (Of two that wait for each other one is answered by what the other asks for.)
+            let is_to_open = other.offer_due && !side.offer_due;
+            if side.signalling == Signalling::Theirs && !is_open && !is_to_open {
                 self.answer(leg);
                 return true;
             }

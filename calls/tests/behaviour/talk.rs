@@ -111,20 +111,34 @@ fn of_two_offers_that_cross_ours_gives_way_to_the_callers_and_comes_again() {
     assert_eq!(scene.phone(update("video"))[1], "caller desk: update of the relay's");
     let done = scene.caller(update("hold"));
     let expected = [
-        "callee phone: answer of the relay's",
         "relay: take the caller's offer hold",
+        "callee phone: answer of the relay's",
         "callee phone: update of the relay's",
     ];
-    assert_eq!(done, expected, "the callee has its answer before it gets the caller's offer");
+    assert_eq!(done, expected, "the callee is answered before it gets the caller's offer");
     let done = scene.phone(answer("held"));
     let expected = [
         "relay: take the callee's answer held",
         "caller desk: answer of the relay's",
         "caller desk: update of the relay's",
     ];
-    assert_eq!(done[..2], expected[..2]);
-    assert_eq!(done[2], expected[2], "what the callee wanted is offered again");
+    assert_eq!(done, expected, "what the callee wanted is offered again");
     assert_eq!(scene.caller(answer("video")), ["relay: take the caller's answer video"]);
+}
+
+#[test]
+fn a_restart_of_the_caller_that_crosses_ours_is_answered_and_ours_comes_again() {
+    let mut scene = Scene::talking();
+    scene.phone(update("video"));
+    let done = scene.relay_finds(RESTART).caller(update("restart"));
+    let expected = [
+        "relay: take the caller's offer restart",
+        "caller desk: answer of the relay's",
+        "caller desk: update of the relay's",
+    ];
+    assert_eq!(done, expected, "the callee waits on");
+    let done = scene.relay_finds(VIDEO).caller(answer("video"));
+    assert_eq!(done, ["relay: take the caller's answer video", "callee phone: answer of the relay's"]);
 }
 
 #[test]
