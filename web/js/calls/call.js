@@ -248,7 +248,9 @@ export class Call extends Emitter {
 
   /** Finds a new way to the gateway: this machine's network has changed. */
   restartIce() {
-    if (this.#pc && this.since && !this.isOver) this.#pc.restartIce();
+    if (!this.#pc || !this.since || this.isOver) return;
+    this.#pc.restartIce();
+    this.#negotiation.renegotiate();
   }
 
   // -- tracks --------------------------------------------------------------------------------------
@@ -329,19 +331,23 @@ export class Call extends Emitter {
     const [transceiver] = this.#transceivers('video');
     if (transceiver) {
       await transceiver.sender.replaceTrack(track).catch(() => {});
-      if (track) this.#sends(transceiver);
+      if (track && this.#sends(transceiver)) this.#negotiation.renegotiate();
     } else if (track) {
       this.video = true;
       const added = this.#pc.addTransceiver(track, { direction: this.held ? 'inactive' : 'sendrecv', streams: [this.#stream] });
       this.#directions.set(added, 'sendrecv');
+      this.#negotiation.renegotiate();
     }
     this.#tellMuted();
   }
 
+  /** Lets it send as well. True if it did not, and that has to be offered. */
   #sends(transceiver) {
     this.#directions.set(transceiver, 'sendrecv');
+    if (this.held || transceiver.direction === 'sendrecv') return false;
     transceiver.sender.setStreams?.(this.#stream);
-    if (!this.held) transceiver.direction = 'sendrecv';
+    transceiver.direction = 'sendrecv';
+    return true;
   }
 
   async #setMicrophone(track) {
@@ -396,9 +402,15 @@ export class Call extends Emitter {
       this.#finish('failed', error.message, { type: 'hangup' });
       return;
     }
+    if (this.state === 'reconnecting') {
+      // A new way is asked for, and the gateway does not know the call (any more).
+      this.#finish('lost');
+      return;
+    }
     for (const transceiver of this.#pc.getTransceivers()) {
-      if (transceiver.mid === null) transceiver.stop();
-      else if (transceiver.currentDirection && transceiver.currentDirection !== 'stopped') transceiver.direction = transceiver.currentDirection;
+      if (transceiver.currentDirection === 'stopped') continue;
+      // One that was added is not taken out but rests, until it is wanted again.
+      transceiver.direction = transceiver.currentDirection ?? 'inactive';
     }
     const [audio] = this.#transceivers('audio');
     this.held = audio?.direction === 'inactive' && this.held;
@@ -442,7 +454,7 @@ export class Call extends Emitter {
       this.#finish('lost', '', { type: 'hangup', reason: 'gone' });
       return;
     }
-    this.#pc.restartIce();
+    this.restartIce();
     this.#timers.repair = setTimeout(() => this.#repair(), REPAIR.every);
   }
 

@@ -45,6 +45,8 @@ export class Negotiation {
   #making = false;
   #answerPending = false;
   #ignoring = false;
+  /** The last offer was refused: what the browser would offer by itself is the same again. */
+  #wasRefused = false;
   /** An offer is to be made as soon as one can be. */
   #wanted = false;
   #remote = [];
@@ -65,7 +67,7 @@ export class Negotiation {
     this.#send = send;
     this.#onDescription = onDescription;
     this.onRefused = onRefused;
-    pc.onnegotiationneeded = () => this.#offer();
+    pc.onnegotiationneeded = () => this.#wasRefused || this.#offer();
     pc.onsignalingstatechange = () => this.#wanted && this.#offer();
     pc.onicecandidate = ({ candidate }) => this.#found(candidate);
   }
@@ -87,10 +89,12 @@ export class Negotiation {
 
   /**
    * Makes an offer, also where the browser sees no need of one: who answered `inactive` to somebody who
-   * held the call has, for the browser, nothing to say when they would talk again.
+   * held the call has, for the browser, nothing to say when they would talk again; and Chromium sees no
+   * need after an offer was undone.
    */
   renegotiate() {
     this.#wanted = true;
+    this.#wasRefused = false;
     this.#offer();
   }
 
@@ -167,6 +171,7 @@ export class Negotiation {
     const pc = this.#pc;
     const isCurrent = pc.signalingState === 'have-local-offer' && pc.pendingLocalDescription?.sdp === sdp;
     if (type === 'update' && !isCurrent) return;
+    this.#wasRefused = true;
     if (isCurrent) await pc.setLocalDescription({ type: 'rollback' }).catch(() => {});
     this.onRefused(error, type);
   }
