@@ -29,11 +29,14 @@ export class Client extends Emitter {
   #keep = null;
   #channel = null;
   #caughtUp = 0;
+  /** What is kept here is opened at once: a view may want it before the account has started. */
+  #opening;
 
   /** `me` as the account API gives it; `Socket` only for tests. */
   constructor({ api, me, token, Socket }) {
     super();
     Object.assign(this, { api, me, address: me.address });
+    this.#opening = globalThis.indexedDB ? Keep.open(this.address).catch(() => null) : Promise.resolve(null);
     // By its name this page is the same device in a call when it comes back on another socket.
     const url = `${me.socket}?ext=1&device=${newId()}&token=${encodeURIComponent(token)}`;
     this.socket = new HomeSocket(url, (frame) => this.#pushed(frame), Socket);
@@ -46,7 +49,7 @@ export class Client extends Emitter {
   }
 
   async start() {
-    this.#keep = globalThis.indexedDB ? await Keep.open(this.address).catch(() => null) : null;
+    this.#keep = await this.#opening;
     for (const kept of (await this.#keep?.get('conversations')) ?? []) this.conversations.set(kept.address, kept);
     if (globalThis.BroadcastChannel) {
       this.#channel = new BroadcastChannel(`monster ${this.address}`);
@@ -155,7 +158,8 @@ export class Client extends Emitter {
     const state = this.#state(address);
     if (!state.begun) {
       state.begun = true;
-      for (const event of (await this.#keep?.events(address).catch(() => [])) ?? []) state.timeline.add(event);
+      const keep = await this.#opening;
+      for (const event of (await keep?.events(address).catch(() => [])) ?? []) state.timeline.add(event);
       this.emit('messages', address, null);
     }
     if (state.current) return;
