@@ -8,6 +8,7 @@
 #![expect(clippy::cast_precision_loss, reason = "figures for people have a few digits")]
 
 mod bare;
+mod calls;
 mod figures;
 mod idle;
 mod irc;
@@ -65,6 +66,30 @@ enum Experiment {
         #[arg(long, default_value_t = 100_000)]
         deliveries: usize,
     },
+    /// Calls, through the gateway or something to compare it with.
+    Calls {
+        /// What they go through.
+        #[arg(long, value_enum, default_value = "gateway")]
+        through: calls::Through,
+        /// What is sent.
+        #[arg(long, value_enum, default_value = "voice")]
+        kind: calls::Kind,
+        /// How many calls, with two senders each.
+        #[arg(long, default_value_t = 50)]
+        calls: usize,
+        /// How long, in seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// A forwarder that calls are compared with; started by `calls`.
+    #[command(hide = true)]
+    Forward {
+        /// Where to listen.
+        ip: std::net::IpAddr,
+        /// Decrypts and encrypts each packet.
+        #[arg(long)]
+        srtp: bool,
+    },
     /// The store alone: the rows of the relay experiment, from as many callers.
     Bare {
         /// How many callers.
@@ -86,6 +111,10 @@ async fn main() {
             relay::run(&gateway, senders, window, seconds).await;
         }
         Experiment::Irc { senders, seconds } => irc::run(&gateway, senders, seconds).await,
+        Experiment::Calls { through, kind, calls, seconds } => {
+            calls::run(&gateway, through, kind, calls, seconds).await;
+        }
+        Experiment::Forward { ip, srtp } => calls::forwarder::serve(ip, srtp, |port| println!("{port}")),
         Experiment::Idle { sockets } => idle::run(&gateway, sockets).await,
         Experiment::Start { mappings, deliveries } => start::run(&gateway, mappings, deliveries).await,
         Experiment::Bare { callers, seconds } => bare::run(callers, seconds).await,
