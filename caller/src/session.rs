@@ -48,7 +48,7 @@ pub async fn answer(
     let mut signals = Signals::incoming(wire);
     progress(Progress::Waiting);
     let Some(offer) = wait(&mut signals, from, options).await? else {
-        return Ok(Report::unbegun(from.map_or("", Address::as_str)));
+        return Ok(Report::unbegun(from.map_or("", Address::as_str), End::HungUp));
     };
     progress(Progress::Called(signals.to.clone()));
     programme.fit(&offer.sdp);
@@ -93,11 +93,12 @@ async fn wait(
 }
 
 impl Report {
-    fn unbegun(with: &str) -> Self {
+    /// Of a call that came to nothing.
+    pub fn unbegun(with: &str, end: End) -> Self {
         Self {
             call_id: String::new(),
             with: with.to_owned(),
-            end: End::HungUp,
+            end,
             why: None,
             ringing_ms: None,
             answered_ms: None,

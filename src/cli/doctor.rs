@@ -2,6 +2,8 @@
 //! failure. It changes nothing (but makes the data
 //! directory if it is not there), and works whether the gateway runs or not.
 
+#[cfg(feature = "caller")]
+mod calls;
 mod local;
 mod media;
 mod outside;
@@ -23,6 +25,11 @@ pub(super) struct Doctor {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Also call the echo through the public URL, directly and through each TURN server. The gateway
+    /// must be running; an account called like you on this machine is made if it is not there.
+    #[cfg(feature = "caller")]
+    #[arg(long)]
+    media: bool,
 }
 
 /// What one check found.
@@ -66,6 +73,10 @@ impl Doctor {
         findings.extend(media::look(&config.calls).await);
         let bridges = config.bridges.iter().map(|instance| diagnose(instance, &config));
         findings.extend(futures_util::future::join_all(bridges).await.into_iter().flatten());
+        #[cfg(feature = "caller")]
+        if self.media {
+            findings.extend(calls::look(file, &config).await);
+        }
         self.tell(&findings)
     }
 

@@ -73,6 +73,12 @@ impl Failure {
         Self::new(CONFIG, "")
     }
 
+    /// What it says.
+    #[cfg(feature = "caller")]
+    pub(super) fn line(&self) -> &str {
+        &self.line
+    }
+
     /// What to exit with.
     pub(super) fn code(&self) -> u8 {
         self.code

@@ -10,6 +10,8 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::office::{self, Office};
 use crate::cli::small::reachable;
 use crate::config::Config;
+#[cfg(feature = "caller")]
+use crate::config::PublicUrl;
 use crate::store::{Account, AccountKind};
 use crate::token;
 use monster_protocol::Address;
@@ -42,6 +44,14 @@ impl Home {
     pub(super) fn is_here(&self) -> bool {
         let ip = self.host.parse::<std::net::IpAddr>();
         self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// The same account, reached as from outside.
+    #[cfg(feature = "caller")]
+    pub(super) fn through(self, url: &PublicUrl) -> Self {
+        let (authority, tls) = (url.authority(), url.is_secure());
+        let (host, port) = (authority.bare_host().to_owned(), authority.port_or_default(tls));
+        Self { host, port, tls, ..self }
     }
 
     /// The base of the gateway's HTTP API.
