@@ -104,7 +104,9 @@ enum Experiment {
 #[tokio::main]
 async fn main() {
     let arguments = Arguments::parse();
-    let gateway = arguments.gateway.to_str().expect("the path is text").to_owned();
+    // It is started in a directory of its own; a bare name is looked for in PATH.
+    let path = std::fs::canonicalize(&arguments.gateway).unwrap_or(arguments.gateway);
+    let gateway = path.to_str().expect("the path is text").to_owned();
     match arguments.experiment {
         Experiment::Relay { senders, window, seconds } => {
             bare::run(senders * window, seconds).await;

@@ -39,15 +39,17 @@ impl Line {
         let [calling, called] = clients;
         let code = if video { "2003" } else { "2002" };
         let id = format!("load-{number}-{}", std::process::id());
-        let frame = |to: &str, kind: &str, sdp: &str| {
+        let frame = |to: &str, id: &str, kind: &str, sdp: &str| {
             let context = json!({ "type": kind, "callId": id, "sdp": sdp });
             json!({ "code": code, "to": to, "text": STANDARD.encode(context.to_string()) })
         };
-        let answer = self.left.request(frame(&self.to[1], "offer", &calling.offer())).await;
+        let answer = self.left.request(frame(&self.to[1], &id, "offer", &calling.offer())).await;
         assert_eq!(answer["statusCode"], "200", "the offer was refused: {answer}");
         let offer = step(&mut self.right, "offer", &candidates[1]).await;
+        // Towards the callee the gateway gives the call a name of its own.
+        let named = offer["callId"].as_str().unwrap();
         let answer = called.answer(offer["sdp"].as_str().unwrap());
-        let answered = self.right.request(frame(&self.to[0], "answer", &answer)).await;
+        let answered = self.right.request(frame(&self.to[0], named, "answer", &answer)).await;
         assert_eq!(answered["statusCode"], "200", "the answer was refused: {answered}");
         let answer = step(&mut self.left, "answer", &candidates[0]).await;
         calling.take_answer(answer["sdp"].as_str().unwrap());

@@ -87,14 +87,29 @@ impl Line {
         let call = json!({ "request": "call", "username": self.name });
         self.left.ask(call, jsep("offer", calling.offer())).await;
         let offer = self.right.event("incomingcall").await;
-        let answer = called.answer(offer["jsep"]["sdp"].as_str().unwrap());
+        let answer = called.answer(&once(offer["jsep"]["sdp"].as_str().unwrap()));
         self.right.ask(json!({ "request": "accept" }), jsep("answer", answer)).await;
         let accepted = self.left.event("accepted").await;
-        calling.take_answer(accepted["jsep"]["sdp"].as_str().unwrap());
+        calling.take_answer(&once(accepted["jsep"]["sdp"].as_str().unwrap()));
         for handle in [self.left, self.right] {
             tokio::spawn(handle.keep());
         }
     }
+}
+
+/// A description in which no section names itself twice, as Janus's do and the client does not take.
+fn once(sdp: &str) -> String {
+    let mut named = false;
+    let mut lines = String::new();
+    for line in sdp.lines() {
+        named &= !line.starts_with("m=");
+        if line.starts_with("a=mid:") && std::mem::replace(&mut named, true) {
+            continue;
+        }
+        lines.push_str(line);
+        lines.push_str("\r\n");
+    }
+    lines
 }
 
 /// A session of Janus with the plugin attached.
