@@ -1,4 +1,5 @@
 //! `call` and `doctor --media`, as their users run them, through a running gateway.
+#![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
 
 use monster_testkit::{Gateway, within};
 use serde_json::Value;
