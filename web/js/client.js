@@ -3,7 +3,7 @@
 // go through it untouched to `calls/calls`. No DOM here.
 //
 // Emits `connection(state)`, `conversations()`, `messages(address, item)` (`item` null: all may have
-// changed), `incoming(conversation, item)`, `call(frame)`, `signedOut()`.
+// changed), `incoming(conversation, item)`, `call(frame)`, `signedOut(why)` (an i18n key, or null where the person did it).
 
 import { Emitter } from './events.js';
 import { HomeSocket } from './socket.js';
@@ -16,6 +16,8 @@ import { toPlain } from './markdown.js';
 
 /** After so many ms it is looked what other devices of the account have said. */
 const CATCH_UP = 30_000;
+/** A look that failed is repeated after so many ms. */
+const AGAIN = 5000;
 /** How long reading goes on before the gateway is told, in ms. */
 const READ_AFTER = 800;
 
@@ -24,11 +26,14 @@ export class Client extends Emitter {
   connection = 'connecting';
   /** The conversation on the screen. */
   active = null;
+  /** What was begun to be written, by conversation. */
+  drafts = new Map();
   #states = new Map();
   #readTimers = new Map();
   #keep = null;
   #channel = null;
   #caughtUp = 0;
+  #again = null;
   /** What is kept here is opened at once: a view may want it before the account has started. */
   #opening;
 
@@ -61,7 +66,7 @@ export class Client extends Emitter {
   }
 
   stop() {
-    for (const timer of this.#readTimers.values()) clearTimeout(timer);
+    for (const timer of [this.#again, ...this.#readTimers.values()]) clearTimeout(timer);
     this.socket.close();
     this.#channel?.close();
     this.#keep?.close();
@@ -360,7 +365,7 @@ export class Client extends Emitter {
   }
 
   #heardTab(data) {
-    if (data.signedOut) this.emit('signedOut');
+    if (data.signedOut) this.emit('signedOut', null);
     if (data.read && this.conversations.has(data.read)) {
       this.conversations.get(data.read).unread = 0;
       this.emit('conversations');
@@ -392,12 +397,16 @@ export class Client extends Emitter {
       await this.refresh();
       if (this.active) await this.load(this.active);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) this.emit('signedOut');
+      if (error instanceof ApiError && error.status === 401) this.emit('signedOut', 'signin.ended');
+      else {
+        clearTimeout(this.#again);
+        this.#again = setTimeout(() => this.connection === 'open' && this.#lookAgain(), AGAIN);
+      }
     }
   }
 
   async #checkToken() {
     const error = await this.api.me().then(() => null, (failed) => failed);
-    if (error?.status === 401) this.emit('signedOut');
+    if (error?.status === 401) this.emit('signedOut', 'signin.ended');
   }
 }

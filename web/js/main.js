@@ -47,7 +47,10 @@ async function begin(notice = null) {
   const client = new Client({ api: new Api(who.token), me, token: who.token });
   const calls = new Calls(client);
   let app = null;
+  let left = false;
   const leave = async (why) => {
+    if (left) return;
+    left = true;
     calls.hangUp();
     app.destroy();
     session.forget();
@@ -60,7 +63,7 @@ async function begin(notice = null) {
     app?.destroy();
     app = new App(root, options);
   };
-  client.on('signedOut', () => leave('signin.ended'));
+  client.on('signedOut', leave);
   draw();
   await client.start();
 }

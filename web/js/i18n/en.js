@@ -193,7 +193,7 @@ export default {
   'call.end.busy': '{name} is in another call',
   'call.end.missed': 'Missed call',
   'call.end.no-answer': 'No answer',
-  'call.end.elsewhere': 'Answered on another device',
+  'call.end.elsewhere': 'Taken on another device',
   'call.end.gone': '{name} is no longer there',
   'call.end.no-media': 'The call ended: no sound or picture came through',
   'call.end.gateway': 'The gateway was stopped',

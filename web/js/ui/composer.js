@@ -9,8 +9,6 @@ import { authorOf } from './message.js';
 /** The longest message, in bytes: its base64 has to fit into a frame of 256 KiB. */
 const LONGEST = 180_000;
 
-const drafts = new Map();
-
 export class Composer {
   #onSend;
   #onLast;
@@ -18,12 +16,14 @@ export class Composer {
   #field;
   #button;
   #address;
+  #drafts;
   #replyTo = null;
   #replaces = null;
 
-  /** `onSend(text, {replyTo, replaces})` with ids; `onLast()` edits the last own message. */
-  constructor({ address, name, onSend, onLast }) {
+  /** `drafts`: texts by address. `onSend(text, {replyTo, replaces})` with ids; `onLast()` edits the last own message. */
+  constructor({ address, name, drafts, onSend, onLast }) {
     this.#address = address;
+    this.#drafts = drafts;
     this.#onSend = onSend;
     this.#onLast = onLast;
     const label = t('message.placeholder', { name });
@@ -83,7 +83,7 @@ export class Composer {
     const field = this.#field;
     field.style.setProperty('height', 'auto');
     field.style.setProperty('height', `${Math.min(field.scrollHeight, 200)}px`);
-    if (!this.#replaces) drafts.set(this.#address, field.value);
+    if (!this.#replaces) this.#drafts.set(this.#address, field.value);
     this.#button.disabled = field.value.trim() === '';
   }
 

@@ -38,7 +38,7 @@ export class ConversationView {
     [this.#client, this.#calls, this.#address, this.#on] = [client, calls, address, on];
     const conversation = client.conversation(address);
     this.composer = new Composer({
-      address, name: conversation.name,
+      address, name: conversation.name, drafts: client.drafts,
       onSend: (text, about) => client.send(address, text, about),
       onLast: () => this.#editLast(),
     });
