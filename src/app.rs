@@ -143,6 +143,9 @@ impl Gateway {
             calls.end_leftovers().await?;
         }
 
+        let ice = IceServers::of(&config.calls);
+        let guests = calls.as_ref().map(|calls| Arc::clone(calls.guests()));
+        let links = http::Links { guests, ice: ice.clone(), environment: environment.clone() };
         let insight = Arc::new(Insight::new(Arc::clone(&core), Arc::clone(&store)));
         let site = http::Site {
             probe: Arc::clone(&insight) as Arc<dyn http::Probe>,
@@ -154,7 +157,7 @@ impl Gateway {
                 store: Arc::clone(&store),
                 environment,
                 token,
-                ice: IceServers::of(&config.calls),
+                ice,
                 secure: server.public_url.is_secure(),
             }),
             accounts: monster::accounts(Arc::clone(&monster), |request| {
@@ -162,6 +165,7 @@ impl Gateway {
             }),
             trusted_proxies: server.trusted_proxies.clone().into(),
             public_url: server.public_url.clone(),
+            links,
             web_dir: server.web_dir.clone(),
         };
         let bounds = http::Bounds {

@@ -36,6 +36,7 @@ trap cleanup EXIT
 # Ports of its own, so that a lab that is already here is left alone.
 export COMPOSE_PROJECT_NAME=monster-lab-test
 export GATEWAY_LISTEN=127.0.0.1:27580 IRC_LISTEN=127.0.0.1:26667 IRC_TLS_LISTEN=127.0.0.1:26697
+export MEDIA_LISTEN=127.0.0.1:27581 TURN_LISTEN=127.0.0.1:23478
 compose() { docker-compose --project-directory "$context" -f "$context/docker-compose.yml" "$@"; }
 if ! command -v docker-compose >/dev/null; then
   docker-compose() { docker compose "$@"; }
@@ -78,7 +79,7 @@ own_base() {
     mv "$cache.new" "$cache"
   fi
   docker import "$cache" monster-lab-base >/dev/null
-  export RUNTIME_IMAGE=monster-lab-base ERGO_BASE_IMAGE=monster-lab-base
+  export RUNTIME_IMAGE=monster-lab-base ERGO_BASE_IMAGE=monster-lab-base TURN_BASE_IMAGE=monster-lab-base
 }
 
 # The program of this machine and the files that the images are made of, and nothing else.
@@ -106,11 +107,16 @@ lab_up=1
 compose up --detach --build --wait --quiet-pull || { compose logs --tail 30; fail "the lab did not become healthy"; }
 
 say "nobody is root, and nothing can be written but data"
-for service in gateway ergo; do
+for service in gateway ergo coturn; do
   [ "$(compose exec -T $service id -u)" != 0 ] || fail "$service runs as root"
   compose exec -T $service sh -c '! touch /usr/local/bin/x 2>/dev/null' || fail "$service can change its programs"
 done
 compose exec -T gateway sh -c 'test "$(stat -c %a /data/admin-token)" = 600' || fail "the token can be read by others"
+
+say "the TURN server takes the gateway's credentials"
+urls='turn:coturn:3478?transport=udp,turn:coturn:3478?transport=tcp'
+tried=$(compose exec -T -e "MONSTER_GATEWAY__CALLS__TURN__URLS=$urls" gateway monster-gateway doctor || true)
+[ "$(grep -c 'media server turn:.*relays at' <<<"$tried")" = 2 ] || fail "doctor about the TURN server: $tried"
 
 say "both ways through the lab"
 token=$(compose exec -T gateway monster-gateway account add alice)
@@ -122,7 +128,7 @@ talk
 
 say "stop, in time and by itself"
 compose stop >/dev/null 2>&1
-for service in gateway ergo; do
+for service in gateway ergo coturn; do
   id=$(compose ps --all --quiet $service)
   code=$(docker inspect --format '{{.State.ExitCode}}' "$id")
   [ "$code" = 0 ] || fail "$service ended with code $code: $(docker logs --tail 5 "$id" 2>&1)"

@@ -70,7 +70,7 @@ impl Doctor {
         findings.extend(local::look(&config));
         let running = local::is_running(&config);
         findings.extend(outside::look(&config, running).await);
-        findings.extend(media::look(&config.calls).await);
+        findings.extend(media::look(&config, running).await);
         let bridges = config.bridges.iter().map(|instance| diagnose(instance, &config));
         findings.extend(futures_util::future::join_all(bridges).await.into_iter().flatten());
         #[cfg(feature = "caller")]

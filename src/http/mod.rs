@@ -1,8 +1,10 @@
 //! The listener's routes: who answers at which path. Health, figures, check tokens and the page at
-//! `/` are here; the APIs are `api`, the web client is `web`; every other path is an account's and handed to
+//! `/` are here; the APIs are `api`, the web client is `web`, join links are `call`; every
+//! other path is an account's and handed to
 //! `monster`. Called by `app`, which binds the listener and says what is behind the routes.
 
 pub mod api;
+mod call;
 mod check;
 mod client;
 mod guard;
@@ -14,6 +16,7 @@ mod metrics;
 mod origins;
 mod web;
 
+pub use call::Links;
 pub use check::Redeem;
 pub use client::ClientAddress;
 pub use health::{Probe, Row};
@@ -52,6 +55,8 @@ pub struct Site {
     pub trusted_proxies: Arc<[IpNet]>,
     /// The URL by which people reach the gateway.
     pub public_url: PublicUrl,
+    /// What is behind join links.
+    pub links: Links,
     /// The directory of the web client; empty for the one within the program.
     pub web_dir: String,
 }
@@ -69,6 +74,7 @@ pub fn router(site: Site) -> Router {
         router = router.route("/metrics", get(metrics::show).with_state(figures));
     }
     router
+        .merge(call::routes(site.links, Arc::clone(&web)))
         .merge(web::routes(web))
         .merge(site.api)
         .fallback_service(site.accounts.layer(middleware::from_fn(keep_reserved)))

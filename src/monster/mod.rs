@@ -1,6 +1,6 @@
 //! The Monster side: WebSockets of accounts, who is at their other end, and what goes over them.
 //!
-//! - in: `upgrade` accepts a socket, `identity` finds out who opened it, `guard` and `outbound` keep
+//! - in: `upgrade` accepts a socket (`handshake` is RFC 6455's part of it), `identity` finds out who opened it, `guard` and `outbound` keep
 //!   that from being misused, `limits` from being overdone
 //! - over: `session` runs one socket, `exchange` knows what its frames mean, `course` in which order,
 //!   `outbox` is what waits for it, `hub` knows who can be reached
@@ -15,6 +15,7 @@ mod dialer;
 mod exchange;
 mod figures;
 mod guard;
+mod handshake;
 mod hub;
 mod identity;
 mod keyed;
@@ -30,10 +31,12 @@ mod vouch;
 
 pub use dialer::Dialling;
 pub use guard::{Allow, BadAllow};
+pub(crate) use handshake::{Handshake, Refusal, is_asked};
 pub use limits::{Limits, network_of};
 pub use outbound::{client_tls, system_tls};
 pub use port::Port;
 pub use session::Patience;
+pub(crate) use socket::{Socket, farewell};
 pub use upgrade::accounts;
 pub use vouch::Vouched;
 

@@ -25,10 +25,10 @@ const ADDRESSES_AT_MOST: usize = 4;
 const RESOLVING_AT_MOST: usize = 64;
 
 /// A connection, with or without TLS.
-pub(super) type Connection = Box<dyn Io>;
+pub(crate) type Connection = Box<dyn Io>;
 
 /// What can be read and written.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketCon
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 
 /// A WebSocket, whichever side opened it.
-pub(super) type Socket = WebSocketStream<Connection>;
+pub(crate) type Socket = WebSocketStream<Connection>;
 
 /// What one socket reads at a time: most frames are smaller, and most sockets are idle.
 const READ_BUFFER: usize = 4 << 10;
@@ -74,7 +74,7 @@ fn is_end(fault: &tokio_tungstenite::tungstenite::error::ProtocolError) -> bool 
 /// Takes leave: writes what is left and the close frame, and waits a moment for the other side's.
 /// `broken`: what the other side still sends cannot be understood, and is read over; without that,
 /// its TCP would be reset and it would not hear why.
-pub(super) async fn farewell(mut socket: Socket, close: Option<CloseFrame>, broken: bool) {
+pub(crate) async fn farewell(mut socket: Socket, close: Option<CloseFrame>, broken: bool) {
     let leave = async {
         if let Some(close) = close {
             socket.send(Message::Close(Some(close))).await?;

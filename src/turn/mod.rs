@@ -1,10 +1,11 @@
 //! STUN and TURN servers for those who call: which there are, and credentials for them that are
 //! good for a while, made from the secret that coturn has too (`use-auth-secret`;
-//! draft-uberti-behave-turn-rest-00).
+//! draft-uberti-behave-turn-rest-00). [`probe`] tries a server as a caller would.
 //!
 //! Called by the account API and the join page (browsers), by bridges' calls, and by `doctor`. The
 //! relay itself needs none of it: it has a port of its own.
 
+pub mod probe;
 mod url;
 
 pub use url::{ServerUrl, Transport};
@@ -60,6 +61,12 @@ impl IceServers {
             secret: calls.turn_secret.clone(),
             ttl: Duration::from_secs(calls.turn_ttl_seconds),
         }
+    }
+
+    /// No servers, and a secret to make credentials from.
+    #[cfg(test)]
+    pub(crate) fn with_secret(secret: &str) -> Self {
+        Self { stun: Vec::new(), turn: Vec::new(), secret: secret.into(), ttl: Duration::from_mins(10) }
     }
 
     /// The servers, with credentials for this user (a name for the TURN server's log and quotas; not

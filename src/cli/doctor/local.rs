@@ -5,7 +5,7 @@ use crate::cli::small::is_gateway;
 use crate::config::Config;
 use crate::store::{InstanceLock, LockError};
 use rustix::process::{Resource, getrlimit};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +24,6 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     findings.extend(space(data_dir));
     findings.push(clock(data_dir));
     findings.push(listener(config));
-    findings.push(media_port(config.calls.udp_listen));
     findings.push(open_files(config));
     findings
 }
@@ -88,18 +87,6 @@ fn listener(config: &Config) -> Finding {
             what,
             format!("{listen} cannot be used: {why}"),
             "end what listens there, or set `server.listen` to an address of this machine and a free port",
-        ),
-    }
-}
-
-fn media_port(listen: SocketAddr) -> Finding {
-    let what = "media port";
-    match UdpSocket::bind(listen) {
-        Ok(_) => Finding::good(what, format!("UDP {listen} is free (it is used once there are calls)")),
-        Err(why) => Finding::bad(
-            what,
-            format!("UDP {listen} cannot be used: {why}"),
-            "set `calls.udp_listen` to an address of this machine and a free port",
         ),
     }
 }

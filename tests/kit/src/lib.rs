@@ -8,6 +8,7 @@
 #![expect(clippy::missing_panics_doc, reason = "everything here panics when the test fails")]
 
 mod browser;
+mod coturn;
 mod figures;
 mod gateway;
 mod irc_client;
@@ -22,6 +23,7 @@ mod tap;
 pub mod tools;
 
 pub use browser::{Browser, BrowserOptions, Tab};
+pub use coturn::Coturn;
 pub use figures::{Figures, MediaPath, Medium};
 pub use gateway::Gateway;
 pub use irc_client::{IrcClient, IrcLine};
