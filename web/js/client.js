@@ -107,7 +107,7 @@ export class Client extends Emitter {
       const page = await this.api.conversations(cursor);
       for (const row of page.items) {
         const known = this.conversations.get(row.address);
-        const last = row.last && { at: row.last.time, from: row.last.from, name: row.last.nickname, text: row.last.excerpt, number: row.last.number };
+        const last = row.last && { at: row.last.time, from: row.last.from, name: row.last.nickname, text: row.last.excerpt, kind: row.last.kind, number: row.last.number };
         const isSeen = this.active === row.address && globalThis.document?.hasFocus?.();
         this.conversations.set(row.address, { ...known, ...row, last, unread: isSeen ? 0 : row.unread });
         found.add(row.address);
@@ -313,7 +313,7 @@ export class Client extends Emitter {
     const item = this.#state(address).timeline.add(event);
     const conversation = this.conversation(address);
     if (event.kind === 'text' || event.kind === 'notice') {
-      conversation.last = { at: event.at, from: event.from, name: event.name, text: toPlain(event.text), mine: event.mine };
+      conversation.last = { at: event.at, from: event.from, name: event.name, text: toPlain(event.text), kind: event.kind };
     } else if (event.kind === 'edit' && item && item === this.timeline(address).items.at(-1)) {
       conversation.last = { ...conversation.last, text: toPlain(event.text) };
     }

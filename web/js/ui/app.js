@@ -114,6 +114,7 @@ export class App {
   #draw() {
     const showsCall = this.#callView && !this.#shrunk;
     fill(this.#main, showsCall ? this.#callView.element : this.#view?.element ?? emptyView());
+    if (showsCall) this.#callView.resume();
     document.body.dataset.call = showsCall ? 'shown' : this.#call ? 'shrunk' : '';
     fill(this.#strip, this.#callStrip?.element);
   }

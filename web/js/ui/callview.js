@@ -23,7 +23,9 @@ export function stateWords(call) {
 
 export class CallView {
   #call;
-  #remote = h('video', { class: 'remote', autoplay: true, playsInline: true, data: { testid: 'remote-video' } });
+  /** On no page, so that the sound goes on while the call is not shown. */
+  #sound = new Audio();
+  #remote = h('video', { class: 'remote', autoplay: true, playsInline: true, muted: true, data: { testid: 'remote-video' } });
   #local = h('video', { class: 'local', autoplay: true, playsInline: true, muted: true, 'aria-label': t('call.you'), data: { testid: 'local-video' } });
   #name = h('h2', { class: 'call-name', dir: 'auto' });
   #state = h('p', { class: 'call-state', role: 'status', data: { testid: 'call-state' } });
@@ -55,7 +57,6 @@ export class CallView {
     this.#undo.push(call.on('change', () => this.#update()), call.on('quality', (figures) => this.#grade(figures)),
       call.on('problem', (key, words) => toast(words ? `${t(key)}: ${words}` : t(key))));
     this.#clock = setInterval(() => this.#tick(), 500);
-    // One element carries the sound, whatever is seen.
     this.#update();
     this.#useSpeaker();
   }
@@ -64,8 +65,14 @@ export class CallView {
     clearInterval(this.#clock);
     this.#stayAwake(false);
     for (const undo of this.#undo) undo();
+    this.#sound.srcObject = null;
     this.#remote.srcObject = null;
     this.#local.srcObject = null;
+  }
+
+  /** Shows what goes on, after it was not on the page: pictures stop there. */
+  resume() {
+    this.#update();
   }
 
   focus() {
@@ -107,6 +114,7 @@ export class CallView {
     this.element.dataset.state = call.state;
     this.element.dataset.held = String(call.held);
     this.element.dataset.end = call.end ?? '';
+    attach(this.#sound, call.remote);
     attach(this.#remote, call.remote);
     const shows = call.showsRemote;
     this.#remote.classList.toggle('audio-only', !shows);
@@ -150,6 +158,7 @@ export class CallView {
     this.#local.classList.toggle('mirrored', !call.sharing);
     const shown = this.#local.srcObject?.getVideoTracks()[0] ?? null;
     if (shown !== call.preview) this.#local.srcObject = call.preview ? new MediaStream([call.preview]) : null;
+    else if (shown && this.#local.paused) this.#local.play().catch(() => {});
   }
 
   #tick() {
@@ -174,7 +183,7 @@ export class CallView {
 
   #useSpeaker() {
     const { speaker } = media.chosen();
-    if (this.#remote.setSinkId && speaker !== undefined) this.#remote.setSinkId(speaker).catch(() => {});
+    if (this.#sound.setSinkId && speaker !== undefined) this.#sound.setSinkId(speaker).catch(() => {});
   }
 
   #openKeypad() {

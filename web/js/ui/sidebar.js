@@ -72,6 +72,7 @@ export class Sidebar {
   #excerpt({ last }, kind, relation) {
     if (relation === 'invited') return t('list.invited');
     if (!last) return relation === 'asked' ? t('list.asked') : '';
+    if (last.kind === 'notice') return last.text;
     if (last.from === this.#client.address) return t('list.you', { text: last.text });
     return kind === 'group' ? t('chat.announce', { name: last.name || nameOf(last.from), text: last.text }) : last.text;
   }
