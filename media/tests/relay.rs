@@ -160,6 +160,30 @@ async fn voice_becomes_video_from_either_side() {
 }
 
 #[tokio::test]
+async fn two_who_turn_their_cameras_on_at_once_see_each_other() {
+    let call = call(&[Kind::Audio]).await;
+    let video = [(Kind::Video, Direction::SendRecv)];
+    let [near, far] = [call.caller.offer(&video), call.callee.offer(&video)];
+    call.media.take_offer(Leg::Callee, &far).await.expect("taken");
+    // The caller's own offer is on its way: it passes this one over.
+    call.media.offer(Leg::Caller, false).await.expect("an offer");
+    call.media.take_offer(Leg::Caller, &near).await.expect("taken");
+    let answer = call.media.answer(Leg::Callee).await.expect("an answer");
+    call.callee.take_answer(&answer);
+    let offer = call.media.offer(Leg::Callee, false).await.expect("an offer");
+    call.media.take_answer(Leg::Callee, &call.callee.answer(&offer)).await.expect("taken");
+    let [near, far] = [call.media.answer(Leg::Caller).await.expect("an answer"), answer];
+    call.caller.take_answer(&near);
+    let offer = call.media.offer(Leg::Caller, false).await.expect("an offer");
+    call.media.take_answer(Leg::Caller, &call.caller.answer(&offer)).await.expect("taken");
+    let [near, far] = [&sections(&near)[1], &sections(&far)[1]];
+    call.callee.send(&far.0, number(&far.1, "VP8/90000"), 1, 0, b"a picture");
+    assert_eq!(call.caller.wait_for(&near.0, 1)[0].payload, b"a picture");
+    call.caller.send(&near.0, number(&near.1, "VP8/90000"), 1, 0, b"another");
+    assert_eq!(call.callee.wait_for(&far.0, 1)[0].payload, b"another");
+}
+
+#[tokio::test]
 async fn either_side_and_the_relay_restart_ice_and_nothing_is_lost() {
     let call = call(&[Kind::Audio]).await;
     let [near, far] = call.section(0);

@@ -100,12 +100,12 @@ impl Session {
         let echo = self.echo == Some(leg);
         for (index, section) in narrowed.sections.iter_mut().enumerate() {
             let known = self.sides[at(leg)].knows(index);
-            let far = theirs.lines[index].filter(|_| !echo).and_then(|line| self.agreed(leg.other(), line));
+            let far = theirs.lines[index].filter(|_| !echo).and_then(|line| self.stated(leg.other(), line));
             let Some(rtp) = &mut section.rtp else {
                 section.on = false;
                 continue;
             };
-            if let Some(far) = far {
+            if let Some(far) = &far {
                 rtp.formats.retain(|format| far.formats.iter().any(|known| known.key == format.key));
             }
             // A section that was there and has nobody to go to any more is held, not taken away.
@@ -128,7 +128,7 @@ impl Session {
             let answered = raw.sections.iter().find(|answered| answered.mid == section.mid && section.live().is_some());
             sections.push(match (answered, theirs.lines[index]) {
                 (Some(answered), Some(line)) => {
-                    let far = self.agreed(self.destination(leg), line).cloned();
+                    let far = self.stated(self.destination(leg), line);
                     let mut written = towards(answered, &slot, far, Direction::NONE);
                     self.narrow_direction(leg, line, &mut written);
                     written
