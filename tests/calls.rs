@@ -403,3 +403,33 @@ async fn a_call_that_a_crash_cut_short_ends_at_the_next_start_and_leaves_its_lin
     let late = bob.send(json!({"type": "answer", "callId": bob.call, "sdp": description("active")})).await;
     assert_eq!(late["statusCode"], "400", "nothing rings any more: {late}");
 }
+
+#[tokio::test]
+async fn accounts_of_two_gateways_call_each_other() {
+    let allow = format!("{CALLS}[identity]\nallow_private = [\"127.0.0.0/8\", \"::1/128\"]\n");
+    let (east, west) = tokio::join!(Gateway::start(BINARY, &allow), Gateway::start(BINARY, &allow));
+    let (a, b) = (east.account("alice").await, west.account("bob").await);
+    let (alice_address, bob_address) = (east.address("alice", ""), west.address("bob", ""));
+    let mut alice = Phone::new(east.home("alice", &a).await, &bob_address);
+    let mut bob = Phone::new(west.home("bob", &b).await, &alice_address);
+    alice.calls("c1").await;
+    bob.hears("offer").await;
+    bob.does("ringing", json!({})).await;
+    alice.hears("ringing").await;
+    bob.answers().await;
+    alice.hears("answer").await;
+    bob.does("hangup", json!({})).await;
+    alice.hears_end("hangup", "hung_up").await;
+    alice.reads("voice call").await;
+
+    bob.call.clear();
+    alice.calls("c2").await;
+    bob.hears("offer").await;
+    bob.does("reject", json!({})).await;
+    alice.hears_end("reject", "declined").await;
+
+    alice.other = west.address("nobody", "");
+    alice.calls("c3").await;
+    let end = alice.hears("hangup").await;
+    assert!(end["reason"].as_str().unwrap().contains("no account"), "what the other server says: {end}");
+}

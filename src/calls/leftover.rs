@@ -34,20 +34,24 @@ pub(super) struct Loose {
 
 /// The legs whose people have local accounts, until they come back.
 #[derive(Default)]
-pub(super) struct Leftovers(Mutex<Option<(Instant, HashMap<Address, Vec<Loose>>)>>);
+pub(super) struct Leftovers(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    /// Until when they are told.
+    until: Option<Instant>,
+    loose: HashMap<Address, Vec<Loose>>,
+}
 
 impl Leftovers {
     /// The legs of an account that it may still think of as going on.
     fn of(&self, account: &Address) -> Vec<Loose> {
         let mut table = self.0.lock();
-        match table.as_ref() {
-            Some((until, loose)) if Instant::now() < *until => loose.get(account).cloned().unwrap_or_default(),
-            Some(_) => {
-                *table = None;
-                Vec::new()
-            }
-            None => Vec::new(),
+        let Some(until) = table.until else { return Vec::new() };
+        if Instant::now() >= until {
+            *table = Table::default();
         }
+        table.loose.get(account).cloned().unwrap_or_default()
     }
 }
 
@@ -75,7 +79,7 @@ impl Calls {
                 }
             }
         }
-        *self.leftovers.0.lock() = Some((Instant::now() + TOLD_FOR, at_home));
+        *self.leftovers.0.lock() = Table { until: Some(Instant::now() + TOLD_FOR), loose: at_home };
         Ok(())
     }
 

@@ -24,6 +24,8 @@ mod quality;
 mod record;
 mod registry;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use guests::{Guest, GuestError, Guests, Invitation, Invited, NoLink, Role};

@@ -93,7 +93,7 @@ fn line(record: &Record, reader: Leg, guest: Option<&str>, figures: &Figures) ->
             let quality = quality(figures, reader).unwrap_or_default();
             Some(format!("{call}{with}, {talked}{}{quality}", why_answered(record.reason.as_ref())))
         }
-        Outcome::Missed if is_callee => missed(),
+        Outcome::Missed | Outcome::Cancelled if is_callee => missed(),
         Outcome::Missed if record.reason == Some(EndReason::GatewayStopped) => {
             Some(format!("{call}: not put through, the gateway stopped"))
         }
@@ -102,7 +102,6 @@ fn line(record: &Record, reader: Leg, guest: Option<&str>, figures: &Figures) ->
         Outcome::Declined => Some(format!("{call}: declined")),
         Outcome::Busy if is_callee => Some(format!("missed {call} (busy)")),
         Outcome::Busy => Some(format!("{call}: busy")),
-        Outcome::Cancelled if is_callee => missed(),
         Outcome::Cancelled => Some(format!("{call}: cancelled")),
         Outcome::Failed if is_callee && record.answered_after.is_none() => missed(),
         Outcome::Failed => Some(format!("{call} failed{}", why_failed(record.reason.as_ref()))),

@@ -234,7 +234,7 @@ impl Core {
     pub async fn callable(&self, address: &Address) -> Result<Party, String> {
         self.book.look_again(address).await.map_err(|error| error.to_string())?;
         let place = self.book.resolve(address).map_err(|error| error.to_string())?;
-        self.party(&place).map_err(|refusal| refusal.words())
+        self.party(&place).map_err(Refusal::words)
     }
 
     /// Who can be called at a place, and how.

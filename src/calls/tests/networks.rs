@@ -1,0 +1,92 @@
+//! Calls between Monster accounts and users of a network that carries calls.
+
+use super::world::{World, description};
+use monster_bridge_api::{CallError, CallMedia, CallStep, EndReason, Muted};
+use monster_protocol::{CallContext, CallSignal, CallStep as Wire, Status};
+
+fn answer() -> CallStep {
+    CallStep::Answer { sdp: Some(description("active")) }
+}
+
+fn offer() -> CallStep {
+    CallStep::Offer { media: CallMedia::Voice, sdp: Some(description("actpass")) }
+}
+
+#[tokio::test]
+async fn a_user_of_a_network_is_called_answers_and_is_hung_up_on() {
+    let world = World::new().await;
+    let (alice, carol) = (&world.alice, World::on_net("carol"));
+    world.calls(alice, &carol, "c1").await;
+    let invited = world.net_hears().await;
+    assert!(matches!(&invited.step, CallStep::Offer { sdp: Some(sdp), .. } if sdp.contains("a=candidate:")));
+    assert_eq!((invited.author.id.as_str(), invited.target.as_str()), (alice.as_str(), "carol"));
+    let call = invited.call.as_str();
+    world.net.does("carol", alice, call, CallStep::Ringing).await.unwrap();
+    assert_eq!(world.hears(alice).await.step, Wire::Ringing);
+    world.net.does("carol", alice, call, answer()).await.unwrap();
+    let answered = world.hears(alice).await;
+    assert_eq!(answered.call_id, "c1", "each leg keeps its own name for the call");
+    assert!(matches!(answered.step, Wire::Answer(_)), "{answered:?}");
+    let muted = CallStep::Update { sdp: None, muted: Some(Muted { audio: true, video: false }) };
+    world.net.does("carol", alice, call, muted).await.unwrap();
+    assert!(matches!(world.hears(alice).await.step, Wire::Update { muted: Some(_), .. }));
+    world.does(alice, &carol, "c1", Wire::Hangup).await;
+    assert_eq!(world.net_hears().await.step, CallStep::End(EndReason::HungUp));
+    let mut lines = [world.reads(alice).await, world.net_says().await.1];
+    lines.sort();
+    assert!(lines.iter().all(|line| line.starts_with("voice call, ")), "{lines:?}");
+    let rows = world.store.calls(None, 9).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].outcome.as_deref(), Some("answered"));
+}
+
+#[tokio::test]
+async fn a_user_of_a_network_calls_and_is_declined() {
+    let world = World::new().await;
+    let (alice, carol) = (&world.alice, World::on_net("carol"));
+    world.net.does("carol", alice, "net-call", offer()).await.unwrap();
+    let rings = world.hears(alice).await;
+    assert!(matches!(rings.step, Wire::Offer(_)), "{rings:?}");
+    assert_ne!(rings.call_id, "net-call", "nobody chooses a name on somebody else's leg");
+    world.does(alice, &carol, &rings.call_id, Wire::Reject).await;
+    let ended = world.net_hears().await;
+    assert_eq!((ended.call.as_str(), &ended.step), ("net-call", &CallStep::End(EndReason::Declined)));
+    let gone = world.net.does("carol", alice, "net-call", CallStep::Ringing).await;
+    assert!(matches!(gone, Err(CallError::Unavailable(_))), "{gone:?}");
+}
+
+#[tokio::test]
+async fn what_a_network_s_user_offers_wrongly_is_refused_in_words() {
+    let world = World::new().await;
+    let nonsense = CallStep::Offer { media: CallMedia::Voice, sdp: Some("v=0\r\nnonsense".to_owned()) };
+    let refused = world.net.does("carol", &world.alice, "net-call", nonsense).await.unwrap_err();
+    assert!(refused.to_string().contains("session description"), "{refused}");
+}
+
+#[tokio::test]
+async fn nobody_is_in_more_calls_than_one_may_be() {
+    let world = World::with(|settings| settings.max_calls_per_account = 1).await;
+    let alice = &world.alice;
+    world.calls(alice, &World::on_net("carol"), "c1").await;
+    let second = CallSignal::new("c2", Wire::Offer(description("actpass")));
+    let refused = world.asks(alice, &World::on_net("dave"), CallContext::Signal(second)).await;
+    assert_eq!(refused.status, Status::BadRequest);
+    assert!(refused.error.unwrap().contains("as many calls as one may be"));
+    let busy = world.net.does("erin", alice, "net-call", offer()).await.unwrap_err();
+    assert!(busy.to_string().contains("alice"), "{busy}");
+}
+
+#[tokio::test]
+async fn a_stop_ends_what_goes_on_and_begins_nothing() {
+    let world = World::new().await;
+    let (alice, carol) = (&world.alice, World::on_net("carol"));
+    world.calls(alice, &carol, "c1").await;
+    world.net_hears().await;
+    world.calls.stop(std::time::Duration::from_secs(10)).await;
+    assert_eq!(world.net_hears().await.step, CallStep::End(EndReason::GatewayStopped));
+    assert_eq!(world.hears(alice).await.reason.as_deref(), Some("gateway_stopped"));
+    assert_eq!(world.calls.count(), 0);
+    let next = CallSignal::new("c2", Wire::Offer(description("actpass")));
+    let refused = world.asks(alice, &carol, CallContext::Signal(next)).await;
+    assert_eq!(refused.status, Status::Unavailable, "{refused:?}");
+}
