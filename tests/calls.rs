@@ -1,5 +1,6 @@
 //! Calls through the whole program: signalling between raw WebSockets that know the frames and
 //! nothing else. (What media does is in `media` and in the browsers' tests.)
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

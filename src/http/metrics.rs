@@ -10,6 +10,9 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
 
+/// Buckets for mean opinion scores.
+const SCORES: [f64; 7] = [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.25];
+
 /// Upper bounds of latencies, in seconds.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
@@ -22,7 +25,9 @@ static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 pub fn recorder() -> Option<PrometheusHandle> {
     let mut installed = RECORDER.lock();
     if installed.is_none() {
-        let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_mos".to_owned()), &SCORES));
         *installed = builder.ok().and_then(|builder| builder.install_recorder().ok());
     }
     installed.clone()
