@@ -12,7 +12,7 @@ use super::registry::{Handle, Told};
 use crate::core::{Party, Reach};
 use crate::store::CallRow;
 use monster_bridge_api::{CallMedia, CallStep};
-use monster_calls::{Action, Blank, Call, Devices, Input, Leg, Options, Record, Request};
+use monster_calls::{Action, Blank, Call, Devices, Input, Leg, MediaEvent, Options, Record, Request};
 use monster_media::{Event, Figures, Media};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -27,6 +27,10 @@ use tokio_util::task::TaskTracker;
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the relay may take to tell a call's figures.
 const FIGURES: Duration = Duration::from_secs(1);
+
+/// How long after a leg's media has failed its signalling may still say why: who hangs up ends both, and
+/// packets are faster.
+const HANGUP: Duration = Duration::from_secs(2);
 
 /// A call that is about to begin.
 pub(super) struct Beginning {
@@ -120,18 +124,25 @@ impl Driver {
     /// Runs the call to its end.
     pub(super) async fn run(mut self, mut told: mpsc::Receiver<Told>, mut events: mpsc::Receiver<Event>) {
         let mut relay_lives = true;
+        let mut failed: Option<(Instant, MediaEvent)> = None;
         while self.over.is_none() {
             let due = self.call.next_timeout().map(|after| self.began + after);
             tokio::select! {
                 Some(told) = told.recv() => self.take(told).await,
                 event = events.recv(), if relay_lives => match event.map(media::told) {
+                    Some(Some(event @ MediaEvent::Failed { .. })) => {
+                        failed.get_or_insert((Instant::now() + HANGUP, event));
+                    }
                     Some(Some(event)) => drop(self.handle(Input::Media(event)).await),
                     Some(None) => {}
                     None => relay_lives = false,
                 },
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                    self.handle(Input::Timeout).await;
+                () = at(failed.as_ref().map(|(at, _)| *at)) => {
+                    if let Some((_, event)) = failed.take() {
+                        self.handle(Input::Media(event)).await;
+                    }
                 }
+                () = at(due) => drop(self.handle(Input::Timeout).await),
             }
         }
         drop(told);
@@ -327,5 +338,13 @@ impl Driver {
         if tokio::time::timeout(FAREWELL, line_tasks.wait()).await.is_err() {
             tracing::debug!(call = %handle.id, "somebody could not be told in time that a call is over");
         }
+    }
+}
+
+/// Returns then; never if there is no such time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
