@@ -81,7 +81,7 @@ class JoinPage {
   // -- before the call ------------------------------------------------------------------------------
 
   #ask() {
-    const { caller, media: kind } = this.#invitation;
+    const { caller, media: kind, role } = this.#invitation;
     document.title = t('join.title');
     const kept = this.#form ? new FormData(this.#form).get('name') : localStorage.getItem(NAME);
     const name = h('input', { type: 'text', id: 'guest-name', name: 'name', maxLength: 64, value: kept ?? '', autocomplete: 'nickname', 'aria-describedby': 'guest-hint guest-problem', data: { testid: 'guest-name' } });
@@ -117,7 +117,7 @@ class JoinPage {
       this.#join(typed, camera.checked);
     } } },
     h('h1', { text: t('join.title') }),
-    h('p', { class: 'lead', text: t(`join.invited.${kind}`, { name: caller }), data: { testid: 'invited' } }),
+    h('p', { class: 'lead', text: t(`join.${role === 'caller' ? 'calling' : 'invited'}.${kind}`, { name: caller }), data: { testid: 'invited' } }),
     h('div', { class: 'join-preview' }, off, video),
     h('label', { class: 'check', for: 'guest-camera' }, camera, t('join.camera')),
     h('div', { class: 'field' }, h('label', { for: 'guest-name', text: t('join.name') }), name),

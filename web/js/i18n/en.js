@@ -217,6 +217,8 @@ export default {
   'join.title': 'Join the call',
   'join.invited.voice': '{name} invites you to a voice call.',
   'join.invited.video': '{name} invites you to a video call.',
+  'join.calling.voice': 'You are about to call {name}.',
+  'join.calling.video': 'You are about to call {name} with video.',
   'join.name': 'Your name',
   'join.name.hint': 'It is shown to {name}',
   'join.name.empty': 'Enter a name first.',

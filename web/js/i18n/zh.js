@@ -217,6 +217,8 @@ export default {
   'join.title': '加入通话',
   'join.invited.voice': '{name} 邀请您语音通话。',
   'join.invited.video': '{name} 邀请您视频通话。',
+  'join.calling.voice': '您即将呼叫 {name}。',
+  'join.calling.video': '您即将视频呼叫 {name}。',
   'join.name': '您的名字',
   'join.name.hint': '会显示给 {name}',
   'join.name.empty': '请先输入名字。',
