@@ -143,6 +143,13 @@ impl Call {
         }
     }
 
+    /// Tells that neither leg can carry media any more.
+    pub(crate) fn fail(&self) {
+        for leg in LEGS {
+            self.tell(Event::Failed { leg, why: "the media relay could not go on with this call".to_owned() });
+        }
+    }
+
     fn figures(&self) -> Figures {
         let lost = |end: &End| end.flows.iter().map(Flow::lost).sum();
         let [near, far] = &self.ends;

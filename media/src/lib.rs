@@ -21,6 +21,8 @@ mod event;
 mod figures;
 mod format;
 mod forward;
+#[doc(hidden)]
+pub mod fuzzing;
 mod negotiate;
 mod options;
 mod port;

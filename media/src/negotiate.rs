@@ -13,7 +13,7 @@ mod early;
 use crate::engine::{self, Change, Peer, Way};
 use crate::format::Format;
 use crate::sdp::print::Origin;
-use crate::sdp::{Description, Direction, Section, Setup};
+use crate::sdp::{Description, Direction, Numbers, Section, Setup};
 use crate::{Codec, Described, Leg, MediaKind, Refused};
 use early::Early;
 use std::sync::Arc;
@@ -68,6 +68,8 @@ struct Side {
     order: Vec<String>,
     origin: Origin,
     early: Early,
+    /// What the leg's payload types stand for, in all that it has said.
+    numbers: Numbers,
 }
 
 /// A section of a leg's descriptions.
@@ -115,6 +117,7 @@ impl Session {
             order: Vec::new(),
             origin: Origin { session: u64::from(rand::random::<u32>()) + 1, version: 0 },
             early: Early::default(),
+            numbers: Numbers::default(),
         };
         Session { setting, sides: [side(), side()], lines: Vec::new(), echo: None }
     }
@@ -150,6 +153,7 @@ impl Session {
         self.keep_usable(&mut offer);
         let side = &self.sides[at(leg)];
         side.fits(&offer)?;
+        let numbers = side.numbers.with(&offer)?;
         let first = side.slots.is_empty();
         let usable = |section: &Section| section.live().is_some_and(carries_media);
         if first && !offer.sections.iter().any(usable) {
@@ -170,6 +174,7 @@ impl Session {
         }
         let restart_only = !first && self.changes_nothing(leg, &offer, &lines);
         let described = described(&offer, restart_only);
+        self.sides[at(leg)].numbers = numbers;
         self.sides[at(leg)].early.expect(&offer.transport.ufrag);
         self.sides[at(leg)].theirs = Some(Theirs { offer, lines });
         Ok(described)
@@ -220,6 +225,7 @@ impl Session {
             return Err(Refused::OutOfOrder("there is no offer that this could answer"));
         };
         ours.narrow(&mut answer)?;
+        let numbers = side.numbers.with(&answer)?;
         if side.slots.is_empty() && !answer.sections.iter().any(|section| section.live().is_some_and(carries_media)) {
             return Err(Refused::NoCodec);
         }
@@ -234,6 +240,7 @@ impl Session {
         if side.slots.is_empty() || ours.restart {
             side.early.expect(&answer.transport.ufrag);
         }
+        side.numbers = numbers;
         side.order.clone_from(&ours.order);
         self.agree(leg, &answer, &ours.lines, &ours.order);
         self.begin(leg);

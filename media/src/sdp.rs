@@ -5,11 +5,13 @@
 //! section, known codecs only, one transport. `print` writes a description; what is done with it
 //! is `negotiate`'s business. The engine sees nothing that did not go through here.
 
+mod numbers;
 pub(crate) mod print;
 mod read;
 
 use crate::MediaKind;
 use crate::format::Format;
+pub(crate) use numbers::Numbers;
 
 /// As many media sections as a description may have.
 pub(crate) const MAX_SECTIONS: usize = 16;

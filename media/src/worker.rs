@@ -180,8 +180,12 @@ impl Worker {
         } else {
             datagram
         };
-        running.call.receive(leg, datagram, now, &mut self.outbox);
-        if !std::mem::replace(&mut running.touched, true) {
+        let Running { call: carried, touched, .. } = running;
+        let outbox = &mut self.outbox;
+        if !survives(|| carried.receive(leg, datagram, now, outbox)) {
+            return self.fail(call);
+        }
+        if !std::mem::replace(touched, true) {
             self.touched.push(call);
         }
         self.collect(call);
@@ -196,8 +200,10 @@ impl Worker {
             }
             Order::Request(id, request) => {
                 let Some(running) = self.calls.get_mut(&id) else { return };
-                let reply = running.call.handle(request, now);
-                let names = running.call.names();
+                let mut done = None;
+                let call = &mut running.call;
+                survives(|| done = Some((call.handle(request, now), call.names())));
+                let Some((reply, names)) = done else { return self.fail(id) };
                 if names != running.names {
                     self.routes.rename(id, &running.names, &names);
                     running.names = names;
@@ -211,9 +217,23 @@ impl Worker {
         }
     }
 
+    /// A call went wrong in a way that nobody foresaw: the others go on.
+    fn fail(&mut self, id: u64) {
+        tracing::error!("the media of a call ended by a panic");
+        if let Some(running) = self.calls.remove(&id) {
+            running.call.fail();
+            self.routes.rename(id, &running.names, &[]);
+            self.routes.forget_call(id);
+        }
+        self.outbox.clear();
+    }
+
     fn close(&mut self, id: u64) {
         let Some(mut running) = self.calls.remove(&id) else { return };
-        running.call.close(Instant::now(), &mut self.outbox);
+        let outbox = &mut self.outbox;
+        if !survives(|| running.call.close(Instant::now(), outbox)) {
+            self.outbox.clear();
+        }
         self.collect(id);
         self.routes.rename(id, &running.names, &[]);
         self.routes.forget_call(id);
@@ -232,7 +252,12 @@ impl Worker {
         while let Some(id) = self.touched.pop() {
             let Some(running) = self.calls.get_mut(&id) else { continue };
             running.touched = false;
-            running.call.turn(now, &mut self.outbox);
+            let Running { call, .. } = running;
+            let outbox = &mut self.outbox;
+            if !survives(|| call.turn(now, outbox)) {
+                self.fail(id);
+                continue;
+            }
             if let Some(wake) = running.call.wake()
                 && running.armed.is_none_or(|armed| wake < armed)
             {
@@ -270,4 +295,9 @@ impl Worker {
             self.close(id);
         }
     }
+}
+
+/// Does something of one call's; false if it panicked. What it left half done is to be dropped.
+fn survives(act: impl FnOnce()) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_ok()
 }

@@ -22,7 +22,7 @@ impl Description {
     fn write(&self, text: &mut String, origin: Origin) -> std::fmt::Result {
         write!(text, "v=0\r\no=- {} {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", origin.session, origin.version)?;
         text.push_str("a=group:BUNDLE");
-        for section in self.sections.iter().filter(|section| section.on) {
+        for section in self.sections.iter().filter(|section| section.live().is_some()) {
             write!(text, " {}", section.mid)?;
         }
         text.push_str("\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n");
@@ -33,7 +33,7 @@ impl Description {
         for section in &self.sections {
             section.write(text, &self.transport)?;
             // Candidates are those of the bundle, and stand where it begins.
-            if section.on
+            if section.live().is_some()
                 && let Some(transport) = candidates.take()
             {
                 for candidate in &transport.candidates {

@@ -99,7 +99,7 @@ fn describe(session: &[&str], blocks: &[Block<'_>]) -> Result<Description, Refus
         return Err(Refused::Unsupported("a port of its own for RTCP (a=rtcp-mux is needed)"));
     }
     let first = live().next().map_or(&blocks[0], |(_, block)| block);
-    let transport = transport(session, first, blocks, sections.iter().any(|section| section.on))?;
+    let transport = transport(session, first, blocks, sections.iter().any(|section| section.live().is_some()))?;
     Ok(Description { transport, sections })
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) ice: Vec<IceConnectionState>,
     pub(crate) limit: Option<u64>,
     pub(crate) filter: Option<Filter>,
+    /// Where it sends to.
+    peer: Option<SocketAddr>,
     failed: Option<String>,
 }
 
@@ -94,6 +96,7 @@ impl Client {
             ice: Vec::new(),
             limit: None,
             filter: None,
+            peer: None,
             failed: None,
         };
         std::thread::spawn(move || state.run(&given));
@@ -224,6 +227,13 @@ impl State {
         stream.write_rtp(packet.nackable(true));
     }
 
+    /// Sends bytes from the client's own address to where it is connected.
+    pub(crate) fn junk(&mut self, bytes: &[u8], seed: usize) {
+        if let (Some(to), false) = (self.peer, bytes.is_empty() || seed % 3 == 0) {
+            self.link.send(to, bytes);
+        }
+    }
+
     fn run(mut self, tasks: &Receiver<Task>) {
         let mut bytes = vec![0; 2000];
         loop {
@@ -251,6 +261,7 @@ impl State {
             match self.rtc.poll_output()? {
                 Output::Timeout(_) => return Ok(()),
                 Output::Transmit(transmit) => {
+                    self.peer = Some(transmit.destination);
                     if self.filter.as_mut().is_none_or(|passes| passes(&transmit.contents)) {
                         self.link.send(transmit.destination, &transmit.contents);
                     }
