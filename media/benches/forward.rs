@@ -48,7 +48,7 @@ fn key(byte: u8) -> LessSafeKey {
 }
 
 /// Opens and seals a packet as SRTP with AES-GCM does (RFC 7714).
-fn renew(packet: &mut Vec<u8>, keys: &[LessSafeKey; 2]) {
+fn renew(packet: &mut [u8], keys: &[LessSafeKey; 2]) {
     let nonce = || Nonce::assume_unique_for_key([3; 12]);
     let (header, body) = packet.split_at_mut(HEADER);
     let length = keys[0].open_in_place(nonce(), Aad::from(&*header), body).expect("a good packet").len();
@@ -57,7 +57,7 @@ fn renew(packet: &mut Vec<u8>, keys: &[LessSafeKey; 2]) {
 }
 
 /// CPU time per packet, in µs, of a thread that forwards datagrams one by one.
-fn forwarder(calls: u64, run: Duration, mut treat: impl FnMut(&mut Vec<u8>) + Send + 'static) -> f64 {
+fn forwarder(calls: u64, run: Duration, mut treat: impl FnMut(&mut [u8]) + Send + 'static) -> f64 {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("an address");
     let sink = UdpSocket::bind("127.0.0.1:0").expect("a port");
@@ -76,7 +76,7 @@ fn forwarder(calls: u64, run: Duration, mut treat: impl FnMut(&mut Vec<u8>) + Se
             let _ = socket.send_to(&packet, to);
             count += 1;
         }
-        micros(cpu_of("thread-self") - before) / to_f64(count)
+        micros(cpu_of("thread-self").saturating_sub(before)) / to_f64(count)
     });
     let packet = sealed();
     let end = Instant::now() + run / 2;
@@ -115,7 +115,7 @@ fn relay(calls: u64, run: Duration) -> f64 {
         // Clients answer while the next ones are set up.
         turn(&mut clients, false);
     }
-    let ready = Instant::now() + Duration::from_secs(60);
+    let ready = Instant::now() + Duration::from_mins(1);
     while !clients.iter().all(|client| client.rtc.is_connected()) {
         turn(&mut clients, false);
         assert!(Instant::now() < ready, "the calls were not connected");
@@ -126,7 +126,7 @@ fn relay(calls: u64, run: Duration) -> f64 {
     while Instant::now() < end {
         turn(&mut clients, true);
     }
-    let spent = micros(cpu_of(&worker) - cpu) / to_f64(count(&clients) - before);
+    let spent = micros(cpu_of(&worker).saturating_sub(cpu)) / to_f64(count(&clients) - before);
     media.iter().for_each(Media::close);
     runtime.block_on(relay.close());
     spent
@@ -201,7 +201,7 @@ fn turn(clients: &mut [Client], talk: bool) {
     }
 }
 
-async fn connect(call: &Media) -> [Client; 2] {
+async fn connect(call: &Media) -> Vec<Client> {
     let (mut near, mut far) = (Client::new(), Client::new());
     let mut api = near.rtc.sdp_api();
     near.mid = api.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
@@ -214,7 +214,7 @@ async fn connect(call: &Media) -> [Client; 2] {
     call.take_answer(Leg::Callee, &answer.to_sdp_string()).await.expect("taken");
     let answer = call.answer(Leg::Caller).await.expect("an answer");
     near.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).expect("readable")).expect("fits");
-    [near, far]
+    vec![near, far]
 }
 
 /// The relay's worker among the threads of this process.

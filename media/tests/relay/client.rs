@@ -229,7 +229,7 @@ impl State {
 
     /// Sends bytes from the client's own address to where it is connected.
     pub(crate) fn junk(&mut self, bytes: &[u8], seed: usize) {
-        if let (Some(to), false) = (self.peer, bytes.is_empty() || seed % 3 == 0) {
+        if let (Some(to), false) = (self.peer, bytes.is_empty() || seed.is_multiple_of(3)) {
             self.link.send(to, bytes);
         }
     }

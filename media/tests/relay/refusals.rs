@@ -1,13 +1,10 @@
 //! What the relay refuses, in which words, and that a refusal changes nothing.
-#![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
 
-mod client;
-
-use client::{Client, number, sections, usual};
+use super::client::{Client, number, sections, usual};
 use monster_media::{Candidate, Leg, MAX_SDP, Media, Options, Refused, Relay};
 use str0m::media::{Direction, MediaKind as Kind};
 
-const GOOD: &str = include_str!("../../fuzz/seeds/description/chromium");
+const GOOD: &str = include_str!("../../../fuzz/seeds/description/chromium");
 
 async fn relay() -> Relay {
     let options = Options { udp_listen: ([127, 0, 0, 1], 0).into(), max_calls: 2, ..Options::default() };
