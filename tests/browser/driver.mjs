@@ -32,6 +32,8 @@ const flags = [
   "--disable-background-timer-throttling",
   "--disable-renderer-backgrounding",
   "--disable-backgrounding-occluded-windows",
+  // The tests' telephone is a page of nobody's network; it may speak to the gateway on this machine.
+  "--disable-features=LocalNetworkAccessChecks",
   "--autoplay-policy=no-user-gesture-required",
   "--use-fake-device-for-media-stream",
   "--use-fake-ui-for-media-stream",

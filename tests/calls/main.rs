@@ -1,0 +1,27 @@
+//! Calls as people make them: real browsers with fake cameras, the whole program between them, and
+//! networks that lose and block packets. `./test calls` runs it; it needs what
+//! `tests/support/install-servers` installs, and root where packets are lost.
+//!
+//! `steps`, `network`, `codecs` and `seed` use a telephone of the tests' own ([`phone`]), which knows
+//! the protocol and nothing of the web client; `client` and `guest` use the client and the join page.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod echo;
+mod network;
+mod phone;
+mod seed;
+mod steps;
+
+use monster_testkit::Gateway;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
+
+/// A gateway with the echo on it, on this machine only.
+async fn gateway() -> Gateway {
+    gateway_with("").await
+}
+
+/// A gateway with the echo and further sections.
+async fn gateway_with(sections: &str) -> Gateway {
+    Gateway::start(BINARY, &format!("{sections}\n[bridges.echo]\nkind = \"echo\"\n")).await
+}
