@@ -6,7 +6,9 @@
 //! the protocol and nothing of the web client; `client` and `guest` use the client and the join page.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod client;
 mod echo;
+mod guest;
 mod network;
 mod phone;
 mod seed;

@@ -144,6 +144,11 @@ impl Tab {
         assert_eq!(status, 200, "{} opens a page", self.name);
     }
 
+    /// Goes to another part (`#…`) of the page that is open.
+    pub async fn open_part(&self, url: &str) {
+        self.page("goto", json!([url])).await;
+    }
+
     /// Answers every URL below `url` from the directory `files` of `tests/browser`.
     pub async fn serve(&self, url: &str, files: &str) {
         self.order("serve", json!({"url": url, "files": files})).await;

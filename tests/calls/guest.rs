@@ -1,0 +1,89 @@
+//! A guest on the join page, reached through a link that a real IRC client received.
+
+use crate::BINARY;
+use crate::client::{open_conversation, sign_in};
+use monster_testkit::{Browser, Ergo, Gateway, IrcClient, Tab, irc_section};
+use serde_json::json;
+
+struct Callers {
+    gateway: Gateway,
+    browser: Browser,
+    bob: IrcClient,
+    alice: Tab,
+    _ergo: Ergo,
+}
+
+impl Callers {
+    /// Alice in the web client, bob on IRC, in `#rust`.
+    async fn new() -> Self {
+        let ergo = Ergo::start().await;
+        let gateway = Gateway::start(BINARY, &irc_section("ergo", &ergo, "")).await;
+        let mut bob = IrcClient::connect(ergo.address, "bob", IrcClient::ALL_CAPS).await;
+        bob.join("#rust").await;
+        let browser = Browser::start().await;
+        let alice = browser.tab("alice").await;
+        sign_in(&alice, &gateway, "alice").await;
+        Self { gateway, browser, bob, alice, _ergo: ergo }
+    }
+
+    /// Waits for a line with a link to a call, and gives the link.
+    async fn link(&mut self, target: &str) -> String {
+        let line = self.bob.hears("alice", target, "/call/").await;
+        let link = line.text().split_whitespace().find(|word| word.contains("/call/")).map(str::to_owned);
+        link.unwrap_or_else(|| panic!("no link in {line:?}"))
+    }
+
+    /// Somebody opens the link and joins, with a camera.
+    async fn join(&self, link: &str) -> Tab {
+        let guest = self.browser.phone("guest").await;
+        guest.open(link).await;
+        guest.reads("invited", "alice").await;
+        guest.sees("preview").await;
+        guest.fill("guest-name", "Bob of IRC").await;
+        guest.click("guest-join").await;
+        guest
+    }
+}
+
+#[tokio::test]
+async fn an_irc_user_joins_a_video_call_by_the_link_they_got() {
+    let mut callers = Callers::new().await;
+    let at_bob = callers.gateway.address("bob", "ergo");
+    open_conversation(&callers.alice, &callers.gateway, &at_bob).await;
+    callers.alice.click("call-video").await;
+    let link = callers.link("bob").await;
+    let guest = callers.join(&link).await;
+    let alice = &callers.alice;
+    tokio::join!(alice.hears_sound(), alice.sees_frames(), guest.hears_sound(), guest.sees_frames());
+
+    let late = callers.browser.tab("late").await;
+    assert_eq!(late.page("goto", json!([link])).await, 404, "a link leads one guest into the call");
+
+    guest.click("call-hold").await;
+    tokio::join!(alice.frames_stop(), alice.sound_stops());
+    guest.click("call-hold").await;
+    tokio::join!(alice.hears_sound(), alice.sees_frames());
+
+    alice.click("call-hangup").await;
+    guest.sees("join-over").await;
+    tokio::join!(alice.is_idle(), guest.is_idle());
+    assert_eq!(guest.page("goto", json!([link])).await, 404, "the link ends with the call");
+}
+
+#[tokio::test]
+async fn a_call_to_an_irc_channel_is_announced_once() {
+    let mut callers = Callers::new().await;
+    let rust = callers.gateway.address("#rust", "ergo");
+    open_conversation(&callers.alice, &callers.gateway, &rust).await;
+    callers.alice.click("info").await;
+    callers.alice.click("card-join").await;
+    callers.alice.click("card-write").await;
+    callers.alice.click("call-voice").await;
+    let link = callers.link("#rust").await;
+    let guest = callers.join(&link).await;
+    tokio::join!(callers.alice.hears_sound(), guest.hears_sound());
+    guest.click("call-hangup").await;
+    tokio::join!(callers.alice.is_idle(), guest.is_idle());
+    let more = callers.bob.drain().await;
+    assert!(!more.iter().any(|line| line.text().contains("/call/")), "the channel hears of a call once: {more:?}");
+}
