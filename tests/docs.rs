@@ -37,3 +37,19 @@ fn every_figure_is_in_the_table_of_the_operators_and_no_other() {
     let described: BTreeSet<_> = names.flat_map(|names| words_after(names, "`")).collect();
     assert_eq!(kept, described);
 }
+
+#[test]
+fn every_test_that_the_table_of_call_mistakes_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = Vec::new();
+    for dir in ["calls", "media", "tests"] {
+        sources(&root.join(dir), &mut texts);
+    }
+    let there: BTreeSet<_> = texts.iter().flat_map(|text| words_after(text, "fn ")).collect();
+    let testing = std::fs::read_to_string(root.join("docs/testing.md")).unwrap();
+    let table = testing.split("\n### What call gateways get wrong\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    // A test's name is a sentence; the single words in backticks are crates and files.
+    let named = words_after(table, "`").into_iter().filter(|name| name.contains('_'));
+    let missing: Vec<_> = named.filter(|name| !there.contains(name)).collect();
+    assert!(missing.is_empty(), "docs/testing.md names tests that are not there: {missing:?}");
+}

@@ -29,7 +29,7 @@
   const open = () => connections.filter((connection) => connection.connectionState !== "closed");
   const empty = () => ({
     packets: 0, bytes: 0, lost: 0, energy: 0, frames: 0, keyFrames: 0, freezes: 0, frozen: 0,
-    width: 0, sentPackets: 0, sentFrames: 0, nacks: 0, plis: 0,
+    width: 0, sentPackets: 0, sentFrames: 0, nacks: 0, plis: 0, codec: null,
   });
 
   function addReceived(sums, row) {
@@ -67,7 +67,10 @@
     for (const connection of open()) {
       const rows = await connection.getStats();
       for (const row of rows.values()) {
-        if (row.type === "inbound-rtp") addReceived(sums[row.kind], row);
+        if (row.type === "inbound-rtp") {
+          addReceived(sums[row.kind], row);
+          sums[row.kind].codec = rows.get(row.codecId)?.mimeType ?? sums[row.kind].codec;
+        }
         if (row.type === "outbound-rtp") {
           sums[row.kind].sentPackets += row.packetsSent ?? 0;
           sums[row.kind].sentFrames += row.framesEncoded ?? 0;

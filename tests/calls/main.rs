@@ -2,7 +2,7 @@
 //! networks that lose and block packets. `./test calls` runs it; it needs what
 //! `tests/support/install-servers` installs, and root where packets are lost.
 //!
-//! `steps`, `network`, `codecs` and `seed` use a telephone of the tests' own ([`phone`]), which knows
+//! `steps`, `echo`, `network` and `seed` use a telephone of the tests' own ([`phone`]), which knows
 //! the protocol and nothing of the web client; `client` and `guest` use the client and the join page.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
@@ -11,6 +11,7 @@ mod echo;
 mod guest;
 mod network;
 mod phone;
+mod screenshots;
 mod seed;
 mod steps;
 

@@ -179,6 +179,24 @@ async fn a_call_in_which_no_media_comes_ends_with_a_reason() {
 }
 
 #[tokio::test]
+async fn both_ends_use_a_codec_that_both_have() {
+    let gateway = gateway().await;
+    let browser = Browser::start().await;
+    let alice = Phone::new(&browser, &gateway, "alice").await;
+    for (name, codec) in [("bob", "video/VP9"), ("carol", "video/AV1")] {
+        let token = gateway.account(name).await;
+        let other = Phone::device(&browser, &gateway, name, &token, json!({"videoCodec": codec})).await;
+        alice.reach(&other, true).await;
+        tokio::join!(alice.hears_and_sees(), other.hears_and_sees());
+        for end in [&alice, &other] {
+            assert_eq!(end.tab.figures().await.video.codec.as_deref(), Some(codec), "at {}", end.tab.name());
+        }
+        other.tell("end()").await;
+        tokio::join!(alice.is_over(), other.is_over());
+    }
+}
+
+#[tokio::test]
 async fn two_changes_that_cross_are_settled() {
     let (_gateway, browser, alice, bob) = two().await;
     alice.reach(&bob, false).await;

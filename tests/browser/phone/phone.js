@@ -111,7 +111,7 @@ class Phone {
 
   #begin({ to, video, callId, polite }) {
     Object.assign(this, { to, video, callId, polite, early: [], heard: [], reason: "", muted: null });
-    const { filter, ...config } = this.config;
+    const { filter, videoCodec: _, ...config } = this.config;
     this.connection = new RTCPeerConnection(config);
     this.connection.onicecandidate = ({ candidate }) => {
       if (!candidate || (filter && !candidate.candidate.includes(filter))) return;
@@ -132,6 +132,17 @@ class Phone {
     if (!wanted.audio && !wanted.video) return;
     const stream = await navigator.mediaDevices.getUserMedia(wanted);
     for (const track of stream.getTracks()) this.connection.addTrack(track, stream);
+    this.#narrow();
+  }
+
+  // A device that has one codec for video.
+  #narrow() {
+    if (!this.config.videoCodec) return;
+    const all = RTCRtpReceiver.getCapabilities("video").codecs;
+    const codecs = all.filter(({ mimeType }) => mimeType === this.config.videoCodec || mimeType === "video/rtx");
+    for (const transceiver of this.connection.getTransceivers()) {
+      if (transceiver.receiver.track.kind === "video") transceiver.setCodecPreferences(codecs);
+    }
   }
 
   #send(context) {

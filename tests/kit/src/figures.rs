@@ -54,6 +54,8 @@ pub struct Medium {
     pub nacks: u64,
     /// Key frames asked for, of what was received.
     pub plis: u64,
+    /// The codec of what is received, like `video/VP8`.
+    pub codec: Option<String>,
 }
 
 /// The way of the packets.
