@@ -113,6 +113,7 @@ class Phone {
     Object.assign(this, { to, video, callId, polite, early: [], heard: [], reason: "", muted: null });
     const { filter, videoCodec: _, ...config } = this.config;
     this.connection = new RTCPeerConnection(config);
+    document.getElementById("there").srcObject = null;
     this.connection.onicecandidate = ({ candidate }) => {
       if (!candidate || (filter && !candidate.candidate.includes(filter))) return;
       const { candidate: line, sdpMid, sdpMLineIndex } = candidate;

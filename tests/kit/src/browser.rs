@@ -35,6 +35,7 @@ pub struct BrowserOptions<'a> {
 #[derive(Debug)]
 pub struct Browser {
     wire: Arc<Wire>,
+    tabs: AtomicU64,
     dir: TempDir,
     _child: Child,
     _turn: SemaphorePermit<'static>,
@@ -45,6 +46,7 @@ pub struct Browser {
 pub struct Tab {
     wire: Arc<Wire>,
     name: String,
+    key: String,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl Browser {
         });
         let started = wire.expect(0);
         tokio::spawn(listen(wire.clone(), child.stdout.take().unwrap()));
-        let browser = Self { wire, dir, _child: child, _turn: turn };
+        let browser = Self { wire, tabs: AtomicU64::new(1), dir, _child: child, _turn: turn };
         crate::within("the browser", started)
             .await
             .ok()
@@ -111,7 +113,9 @@ impl Browser {
 
     /// A new tab with these options of playwright's `newContext`.
     pub async fn tab_with(&self, name: &str, options: Value) -> Tab {
-        let tab = Tab { wire: self.wire.clone(), name: name.to_owned() };
+        // Two devices of one person are two tabs.
+        let number = self.tabs.fetch_add(1, Ordering::Relaxed);
+        let tab = Tab { wire: self.wire.clone(), name: name.to_owned(), key: format!("{name} {number}") };
         tab.order("tab", json!({"options": options})).await;
         tab
     }
@@ -234,7 +238,7 @@ impl Tab {
 
     async fn order(&self, what: &str, mut fields: Value) -> Value {
         fields["do"] = json!(what);
-        fields["tab"] = json!(self.name);
+        fields["tab"] = json!(self.key);
         let order = fields.to_string();
         self.wire.ask(fields).await.unwrap_or_else(|error| panic!("{}: {order}: {error}", self.name))
     }
