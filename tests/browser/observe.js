@@ -29,7 +29,7 @@
   const open = () => connections.filter((connection) => connection.connectionState !== "closed");
   const empty = () => ({
     packets: 0, bytes: 0, lost: 0, energy: 0, frames: 0, keyFrames: 0, freezes: 0, frozen: 0,
-    width: 0, sentPackets: 0, sentFrames: 0, nacks: 0, plis: 0, codec: null,
+    width: 0, sentPackets: 0, sentFrames: 0, nacks: 0, plis: 0, repaired: 0, codec: null,
   });
 
   function addReceived(sums, row) {
@@ -44,6 +44,7 @@
     sums.width = Math.max(sums.width, row.frameWidth ?? 0);
     sums.nacks += row.nackCount ?? 0;
     sums.plis += row.pliCount ?? 0;
+    sums.repaired += row.retransmittedPacketsReceived ?? 0;
   }
 
   function pathOf(rows) {

@@ -77,7 +77,7 @@ async fn a_call_to_an_irc_channel_is_announced_once() {
     open_conversation(&callers.alice, &callers.gateway, &rust).await;
     callers.alice.click("info").await;
     callers.alice.click("card-join").await;
-    callers.alice.click("card-write").await;
+    callers.alice.sees_no("card-dialog").await;
     callers.alice.click("call-voice").await;
     let link = callers.link("#rust").await;
     let guest = callers.join(&link).await;

@@ -61,8 +61,11 @@ class Phone {
     this.#over(reason ?? how);
   }
 
-  // Sends what the connection is like now as a new offer.
+  // Sends what the connection is like now as a new offer, once the one before is answered.
   async renegotiate() {
+    while (this.connection.signalingState !== "stable") {
+      await new Promise((resolve) => this.connection.addEventListener("signalingstatechange", resolve, { once: true }));
+    }
     await this.connection.setLocalDescription();
     this.#send({ type: "update", sdp: this.connection.localDescription.sdp });
   }

@@ -32,7 +32,7 @@ pub struct Medium {
     pub packets: u64,
     /// Bytes received.
     pub bytes: u64,
-    /// Packets that never came.
+    /// Packets that did not come, or only when they were sent again.
     pub lost: i64,
     /// `totalAudioEnergy` of what was received: grows with what can be heard.
     pub energy: f64,
@@ -54,6 +54,8 @@ pub struct Medium {
     pub nacks: u64,
     /// Key frames asked for, of what was received.
     pub plis: u64,
+    /// Packets that came when they were sent again.
+    pub repaired: u64,
     /// The codec of what is received, like `video/VP8`.
     pub codec: Option<String>,
 }
