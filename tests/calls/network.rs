@@ -92,8 +92,8 @@ async fn an_ice_restart_and_a_renegotiation_freeze_nothing() {
 #[tokio::test]
 async fn where_udp_to_the_gateway_is_blocked_turn_carries_the_call() {
     let Some(namespace) = Namespace::make() else { return };
-    let coturn = Coturn::start_at(namespace.outside).await;
-    let apart = Apart::new(&namespace, &coturn.keys()).await;
+    let coturn = Coturn::start_at((namespace.outside, free_port_at(namespace.outside)).into(), &[]).await;
+    let apart = Apart::new(&namespace, &coturn.section()).await;
     namespace.drop_packets(&format!("udp {{port}} {}", apart.udp_port));
     let token = apart.gateway.account("carol").await;
     let servers = ice_servers(&apart.gateway, &token).await;
