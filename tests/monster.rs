@@ -1,5 +1,7 @@
 //! The whole program between Monster accounts: at home, offline, and on two gateways.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use monster_testkit::{Gateway, MonsterClient};
 use serde_json::json;
 
@@ -156,14 +158,16 @@ async fn bad_frames_are_answered_and_the_socket_stays_open() {
 }
 
 #[tokio::test]
-async fn a_call_is_refused_with_a_reason() {
+async fn a_call_that_cannot_be_read_is_refused_with_a_reason() {
     let gateway = gateway().await;
     let token = gateway.account("alice").await;
     let mut alice = gateway.home("alice", &token).await;
     let echo = gateway.address("echo", "echo");
     for code in ["2002", "2003"] {
-        let answer = alice.request(json!({"code": code, "to": echo, "text": ""})).await;
-        assert!(answer["error"].as_str().is_some_and(|error| error.contains("call")), "{answer}");
+        let text = STANDARD.encode(r#"{"type":"offer","callId":"c"}"#);
+        let answer = alice.request(json!({"code": code, "to": echo, "text": text})).await;
+        assert_eq!(answer["statusCode"], "400", "{answer}");
+        assert!(answer["error"].as_str().is_some_and(|error| error.contains("`sdp`")), "{answer}");
     }
 }
 
