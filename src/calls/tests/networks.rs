@@ -35,6 +35,8 @@ async fn a_user_of_a_network_is_called_answers_and_is_hung_up_on() {
     let mut lines = [world.reads(alice).await, world.net_says().await.1];
     lines.sort();
     assert!(lines.iter().all(|line| line.starts_with("voice call, ")), "{lines:?}");
+    // The row is written after the lines; a stop waits for both.
+    world.calls.stop(std::time::Duration::from_secs(10)).await;
     let rows = world.store.calls(None, 9).await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].outcome.as_deref(), Some("answered"));
