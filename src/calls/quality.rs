@@ -52,7 +52,7 @@ impl Quality {
             .then(|| Self { caller: LegQuality::of(caller), callee: LegQuality::of(callee) })
     }
 
-    /// Reads what [`Quality::written`] wrote.
+    /// Reads what `Quality::written` wrote.
     pub fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }

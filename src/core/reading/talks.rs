@@ -33,7 +33,7 @@ pub struct Talk {
     pub places: Vec<Address>,
     /// The newest message that has words.
     pub last: Option<Row>,
-    /// How many messages the account has not read, up to [`UNREAD`].
+    /// How many messages the account has not read, up to 100.
     pub unread: usize,
     /// Its place in the list.
     pub position: (i64, String),
