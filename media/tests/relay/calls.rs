@@ -1,8 +1,9 @@
 //! Calls between two clients through the relay, over real sockets.
 
-use super::client::{Client, number, sections, usual};
+use super::client::{Client, number, sections, usual, with_video};
 use monster_media::{Event, Leg, Media, MediaKind, Options, Relay};
 use std::time::Duration;
+use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind as Kind};
 use tokio::sync::mpsc::Receiver;
 
@@ -93,6 +94,27 @@ async fn sound_and_pictures_go_both_ways_and_arrive_as_they_were_sent() {
         call.wait("the first picture", |event| matches!(event, Event::FirstMedia { kind: MediaKind::Video, .. })).await;
     assert!(matches!(first, Event::FirstMedia { .. }));
     call.relay.close().await;
+}
+
+#[tokio::test]
+async fn pictures_go_both_ways_in_a_codec_that_only_the_callee_insists_on() {
+    for (codec, name) in [(Codec::Vp9, "VP9/90000"), (Codec::Av1, "AV1/90000")] {
+        for repaired in [true, false] {
+            let near = Client::new(with_video(&[Codec::Vp8, Codec::Vp9, Codec::Av1], true));
+            let far = Client::new(with_video(&[codec], repaired));
+            let call = call_with(options(), &[Kind::Video], [near, far]).await;
+            let [near, far] = call.section(0);
+            let (there, back) = (number(&near.1, name), number(&far.1, name));
+            for n in 0..20_u64 {
+                call.caller.send(&near.0, there, 5000 + n, 960 * 7, b"a picture");
+                call.callee.send(&far.0, back, 100 + n, 960 * 9, b"another");
+            }
+            let seen = call.callee.wait_for(&far.0, 20);
+            assert!(seen.iter().all(|got| got.payload == b"a picture" && got.number == back), "{seen:?}");
+            let seen = call.caller.wait_for(&near.0, 20);
+            assert!(seen.iter().all(|got| got.payload == b"another" && got.number == there), "{seen:?}");
+        }
+    }
 }
 
 #[tokio::test]

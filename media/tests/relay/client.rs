@@ -65,6 +65,22 @@ pub(crate) fn usual() -> RtcConfig {
     config.enable_vp8(true).enable_h264(true).enable_bwe(None)
 }
 
+/// A browser that knows these video codecs only.
+pub(crate) fn with_video(codecs: &[Codec], repaired: bool) -> RtcConfig {
+    let mut config = RtcConfig::new().set_rtp_mode(true).set_stats_interval(None).clear_codecs();
+    for (number, codec, format) in [
+        (96_u8, Codec::Vp8, FormatParams::default()),
+        (98, Codec::Vp9, FormatParams { profile_id: Some(0), ..FormatParams::default() }),
+        (45, Codec::Av1, FormatParams::default()),
+    ] {
+        if codecs.contains(&codec) {
+            let rtx = repaired.then_some((number + 1).into());
+            config.codec_config().add_config(number.into(), rtx, codec, Frequency::NINETY_KHZ, None, format);
+        }
+    }
+    config.enable_bwe(None)
+}
+
 impl Client {
     pub(crate) fn new(config: RtcConfig) -> Client {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
