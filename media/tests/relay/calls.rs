@@ -97,7 +97,7 @@ async fn sound_and_pictures_go_both_ways_and_arrive_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn pictures_go_both_ways_in_a_codec_that_only_the_callee_insists_on() {
+async fn pictures_go_both_ways_in_the_one_codec_that_the_callee_takes() {
     for (codec, name) in [(Codec::Vp9, "VP9/90000"), (Codec::Av1, "AV1/90000")] {
         for repaired in [true, false] {
             let near = Client::new(with_video(&[Codec::Vp8, Codec::Vp9, Codec::Av1], true));
