@@ -11,9 +11,21 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
-/// Libraries that tell more than ours may: addresses with query strings, frames, handshakes.
-const TALKATIVE: [&str; 8] =
-    ["hyper", "hyper_util", "reqwest", "rustls", "tungstenite", "tokio_tungstenite", "axum", "tower"];
+/// Libraries that tell more than ours may: addresses with query strings, frames, handshakes, and the
+/// passwords of ICE (`is` is str0m's agent).
+const TALKATIVE: [&str; 11] = [
+    "hyper",
+    "hyper_util",
+    "reqwest",
+    "rustls",
+    "tungstenite",
+    "tokio_tungstenite",
+    "axum",
+    "tower",
+    "str0m",
+    "is",
+    "dimpl",
+];
 
 /// Changes what is said while the gateway runs.
 #[derive(Debug, Clone)]

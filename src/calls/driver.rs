@@ -323,6 +323,7 @@ impl Driver {
     async fn finish(self) {
         let Self { calls, handle, lines, line_tasks, link, over, figures, caller, callee, guest_name, .. } = self;
         let (row, due) = (self.row, self.taken || self.announced);
+        let unheard = matches!(callee.reach, Reach::Link { .. }) && link.is_none();
         calls.registry.leave(&handle);
         if let Some(link) = link {
             link.cancel();
@@ -332,7 +333,8 @@ impl Driver {
         if let Some(record) = over {
             tracing::debug!(call = %handle.id, outcome = record.outcome.as_str(), "a call is over");
             let guest = guest_name.as_deref();
-            let remains = Remains { caller: &caller, callee: &callee, guest, figures: &figures, row, lines: due };
+            let (caller, callee) = (&caller, &callee);
+            let remains = Remains { caller, callee, guest, figures: &figures, row, lines: due, unheard };
             record::write(&calls, &record, remains).await;
         }
         if tokio::time::timeout(FAREWELL, line_tasks.wait()).await.is_err() {

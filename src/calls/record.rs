@@ -23,14 +23,19 @@ pub(super) struct Remains<'a> {
     pub(super) row: CallRow,
     /// Whether lines are said: not of an offer that was no offer.
     pub(super) lines: bool,
+    /// Whether the callee never heard of it: the link to it was not said.
+    pub(super) unheard: bool,
 }
 
 /// Writes down what became of a call.
 pub(super) async fn write(calls: &Calls, record: &Record, remains: Remains<'_>) {
-    let Remains { caller, callee, guest, figures, mut row, lines } = remains;
+    let Remains { caller, callee, guest, figures, mut row, lines, unheard } = remains;
     figures::ended(record, figures);
     if lines {
         for leg in Leg::BOTH {
+            if leg == Leg::Callee && unheard {
+                continue;
+            }
             if let Some(line) = line(record, leg, guest, figures) {
                 say(calls, &row.id, (caller, callee), leg, line).await;
             }

@@ -67,6 +67,11 @@ impl Row {
         let (number, message) = (message.id, &message.message);
         let body = Body::from_bytes(&message.body).ok()?;
         let act = act_for(&body, &message.author_name, account)?;
+        let kind = kind_of(&act, &body.act);
+        if kind == RowKind::Notice && message.author == account.as_str() {
+            // It is told to the other side only, e.g. what became of a call there.
+            return None;
+        }
         let own = peers_id(&message.origin_id).filter(|_| message.author == account.as_str());
         Some(Self {
             number,
@@ -74,7 +79,7 @@ impl Row {
             author: message.author.clone(),
             author_name: message.author_name.clone(),
             at: message.at,
-            kind: kind_of(&act, &body.act),
+            kind,
             act,
             quote: quote_of(&body.act).map(Quoted::from),
             excerpt: message.excerpt.clone(),
