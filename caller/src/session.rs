@@ -235,8 +235,11 @@ impl<'a> Session<'a> {
     async fn frame(&mut self, frame: &Value) -> Result<Option<Ending>, CallError> {
         match self.signals.understand(frame).await {
             Heard::Step { signal, .. } if signal.call_id == self.signals.call_id => self.step(signal).await,
-            Heard::Refused(why) if self.ringing.is_none() && self.answered.is_none() => Err(CallError::Refused(why)),
-            Heard::Refused(why) => {
+            Heard::Refused { first: true, why } if self.ringing.is_none() && self.answered.is_none() => {
+                Err(CallError::Refused(why))
+            }
+            // Also what crosses the end of the call, which says why.
+            Heard::Refused { why, .. } => {
                 tracing::debug!(%why, "a step of the call was refused");
                 Ok(None)
             }

@@ -24,7 +24,12 @@ pub(crate) enum Heard {
     /// A step, by whom, and what with.
     Step { from: String, media: Media, signal: CallSignal },
     /// A frame of ours was refused, with these words.
-    Refused(String),
+    Refused {
+        /// Whether it was the first of the call, without which there is none.
+        first: bool,
+        /// They.
+        why: String,
+    },
     /// A frame of ours was taken.
     Taken,
     /// Nothing that concerns calls.
@@ -112,15 +117,16 @@ impl<'a> Signals<'a> {
     }
 
     fn response(&self, frame: &Value, status: &str) -> Heard {
-        let ours = !self.call_id.is_empty() && text_of(&frame["messageId"]).starts_with(&self.call_id);
-        if !ours {
+        let id = text_of(&frame["messageId"]);
+        let Some(number) = id.strip_prefix(&self.call_id).filter(|_| !self.call_id.is_empty()) else {
             return Heard::Nothing;
-        }
+        };
         if status.starts_with('1') || status.starts_with('2') {
             return Heard::Taken;
         }
         let why = frame["error"].as_str().map(one_line);
-        Heard::Refused(why.unwrap_or_else(|| format!("the gateway answered {}", one_line(status))))
+        let why = why.unwrap_or_else(|| format!("the gateway answered {}", one_line(status)));
+        Heard::Refused { first: number.starts_with("-0-"), why }
     }
 }
 
@@ -178,7 +184,7 @@ mod tests {
         signals.send(CallStep::Hangup, Vec::new(), None).await;
         let id = signals.call_id.clone();
         let refusal = json!({ "messageId": format!("{id}-0-0"), "statusCode": "400", "error": "no\nway" });
-        assert_eq!(signals.understand(&refusal).await, Heard::Refused("no way".to_owned()));
+        assert_eq!(signals.understand(&refusal).await, Heard::Refused { first: true, why: "no way".to_owned() });
         let other = json!({ "messageId": "other", "statusCode": 400 });
         assert_eq!(signals.understand(&other).await, Heard::Nothing);
     }

@@ -187,10 +187,12 @@ impl Settings {
             }
             let full = if key.is_empty() { section.to_owned() } else { format!("{section}.{key}") };
             reader.complain(&full, why);
-            if !replace(&mut self.json, &key, None) {
+            // Of a list (`channels[1]`) the whole is taken out.
+            let whole = key.split_once('[').map_or(key.as_str(), |(list, _)| list);
+            if !replace(&mut self.json, whole, None) {
                 break;
             }
-            noted.push(key);
+            noted.push(whole.to_owned());
         }
         fine.then_some(self.json)
     }

@@ -160,6 +160,8 @@ fn line_of(document: &Document<String>, text: &str, key: &str) -> Option<usize> 
     let mut table: &dyn toml_edit::TableLike = document.as_table();
     let mut line = None;
     for part in key.split('.') {
+        // `channels[1]` stands in the line of `channels`.
+        let part = part.split_once('[').map_or(part, |(list, _)| list);
         let Some((name, item)) = table.get_key_value(part) else { break };
         let span = name.span().or_else(|| item.span());
         line = span.map(|span| line_at(text, span.start)).or(line);

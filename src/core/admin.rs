@@ -104,6 +104,9 @@ impl Admin {
     /// Makes a local account. `created` is set here.
     pub async fn add_account(&self, mut account: Account) -> Result<Address, AdminError> {
         let address = self.address_of(&account.name)?;
+        if let Ok(Place::Bridge(other)) = self.book.resolve(&address) {
+            return Err(invalid("name", format!("{address} stands for `{}` on `{}`", other.id, other.instance)));
+        }
         check_account(&account)?;
         account.created = self.environment.now_ms();
         self.book.add_account(account).await?;
@@ -223,6 +226,14 @@ impl Admin {
             Home::Local(name) if self.book.graph().read().account(&name).is_some() => {
                 return Err(invalid("address", format!("{address} is an account")));
             }
+            _ => {}
+        }
+        // What somebody else has as their own address can never be an alias, seen before or not.
+        match self.book.resolve(address) {
+            Ok(Place::Bridge(own)) if own.instance.as_str() != bridge || own.id != id => {
+                return Err(invalid("address", format!("{address} stands for `{}` on `{}`", own.id, own.instance)));
+            }
+            Ok(Place::Console(..)) => return Err(invalid("address", format!("{address} is the bridge itself"))),
             _ => {}
         }
         let remote_id = id.as_str().to_owned();

@@ -7,7 +7,7 @@ use super::conversation;
 use super::graph::Graph;
 use super::journal::Entry;
 use super::keys::{new_key, stored_id};
-use super::places::Place;
+use super::places::{Place, RemotePlace};
 use super::requests::{Refusal, Voice};
 use crate::store::{Lane, Relation, RelationState};
 use monster_bridge_api::Admission;
@@ -185,20 +185,28 @@ impl Core {
                     }
                     self.book.remove_relation(to.as_str(), account).await?;
                 }
-                Place::Bridge(remote) => {
-                    let left = remote.bridge.leave(&voice.author, &remote.id);
-                    match tokio::time::timeout(JOIN, left).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => tracing::info!(instance = %remote.instance, %error, "leaving later"),
-                        Err(_) => tracing::info!(instance = %remote.instance, "leaving takes long"),
-                    }
-                }
+                Place::Bridge(remote) => leave_network(voice, remote).await,
                 Place::Group(_) | Place::Console(..) => {}
             }
             self.book.remove_relation(account, address.as_str()).await?;
+            self.leave_linked(voice, address).await;
             self.store.remember_answer(account, address.as_str(), &request.message_id, "200").await?;
         }
         Ok(request.answer(Status::Accepted))
+    }
+
+    /// Whoever has left their last room of a link leaves those on other networks in which they spoke.
+    async fn leave_linked(&self, voice: &Voice, left: &Address) {
+        let Some(link) = self.book.graph().read().link_of(left.as_str()).cloned() else { return };
+        let is_in = |room: &Address| self.book.graph().read().is_in(voice.account.as_str(), room.as_str());
+        if link.rooms.iter().any(|room| is_in(&room.address)) {
+            return;
+        }
+        for room in link.rooms.iter().filter(|room| room.address != *left) {
+            if let Ok(Place::Bridge(remote)) = self.book.resolve(&room.address) {
+                leave_network(voice, &remote).await;
+            }
+        }
     }
 
     /// Journals what an account lets a person know about their relation.
@@ -257,6 +265,15 @@ impl Core {
 
     fn standing(&self, account: &Address, other: &Address) -> Standing {
         Standing::between(&self.book.graph().read(), account, other)
+    }
+}
+
+/// Takes somebody out of a room of another network, or closes their conversation with a person.
+async fn leave_network(voice: &Voice, remote: &RemotePlace) {
+    match tokio::time::timeout(JOIN, remote.bridge.leave(&voice.author, &remote.id)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::info!(instance = %remote.instance, %error, "leaving later"),
+        Err(_) => tracing::info!(instance = %remote.instance, "leaving takes long"),
     }
 }
 

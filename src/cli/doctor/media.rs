@@ -26,6 +26,7 @@ pub(super) async fn look(config: &Config, running: bool) -> Vec<Finding> {
 fn port(listen: SocketAddr, running: bool) -> Finding {
     let what = "media port";
     match UdpSocket::bind(listen) {
+        Ok(_) if running && listen.port() == 0 => Finding::good(what, format!("any free UDP port of {}", listen.ip())),
         Ok(_) if running => Finding::bad(
             what,
             format!("a gateway runs, but nothing listens at UDP {listen}"),
