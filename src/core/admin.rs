@@ -229,12 +229,17 @@ impl Admin {
             _ => {}
         }
         // What somebody else has as their own address can never be an alias, seen before or not.
-        match self.book.resolve(address) {
-            Ok(Place::Bridge(own)) if own.instance.as_str() != bridge || own.id != id => {
-                return Err(invalid("address", format!("{address} stands for `{}` on `{}`", own.id, own.instance)));
+        if let Home::Bridge(name) = home_of(self.book.ours(), address)
+            && let Some((instance, owner)) = self.book.places.bridge(&name)
+        {
+            if address.name() == "*" {
+                return Err(invalid("address", format!("{address} is the bridge itself")));
             }
-            Ok(Place::Console(..)) => return Err(invalid("address", format!("{address} is the bridge itself"))),
-            _ => {}
+            if let Ok(own) = owner.id_of(&address.name())
+                && (instance.as_str() != bridge || own != id)
+            {
+                return Err(invalid("address", format!("{address} stands for `{own}` on `{instance}`")));
+            }
         }
         let remote_id = id.as_str().to_owned();
         let mapping =
