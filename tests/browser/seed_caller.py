@@ -104,6 +104,8 @@ async def listen(socket, connection):
         if "code" not in frame:
             if frame.get("statusCode") != "200":
                 sys.exit(f"refused: {frame}")
+            if frame.get("messageId") == "the-end":
+                return
             continue
         await socket.send_json({"messageId": frame["messageId"], "statusCode": "200"})
         sdp = described(base64.b64decode(frame.get("text", "")).decode())
@@ -128,13 +130,14 @@ async def main(account):
 
     async with ClientSession() as session:
         async with session.ws_connect(account, params={"checkUrl": await vouch()}) as socket:
-            tasks.append(asyncio.ensure_future(listen(socket, connection)))
+            listening = asyncio.ensure_future(listen(socket, connection))
+            tasks.append(listening)
             offer = base64.b64encode(connection.localDescription.sdp.encode()).decode()
             await socket.send_json({"messageId": "the-offer", "code": "2003", "text": offer})
             tasks.append(asyncio.ensure_future(report(counts)))
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
             await socket.send_json({"messageId": "the-end", "code": "2004", "recallMessageId": "the-offer"})
-            await asyncio.sleep(0.2)
+            await asyncio.wait_for(listening, 10)
     await connection.close()
 
 
