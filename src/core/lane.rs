@@ -2,31 +2,23 @@
 //! [`Lanes`], which starts it and knows which lanes there are.
 
 use super::lanes::{Entry, Item, Lanes, Status, Step};
-use super::line::{IN_MEMORY, Next};
+use super::line::Next;
 use super::metrics;
 use super::parcel::Parcel;
 use crate::store::{Incoming, Lane, Pending};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use monster_bridge_api::{DeliveryError, Found};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The most deliveries of one lane that are done but not yet recorded. (Only where the destination
-/// takes the same one twice without harm.)
-const UNRECORDED: usize = 32;
 /// Above this many lanes at work, each reads only a few deliveries ahead.
 const MANY_LANES: usize = 1_024;
 /// How many those are.
 const FEW: usize = 4;
 /// The pause when the store itself fails.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-
-/// Deliveries that were handed over and are being recorded.
-type Records = FuturesUnordered<BoxFuture<'static, ()>>;
 
 /// A try that failed; `finding` if only the question whether it was done before failed.
 struct Failure {
@@ -37,36 +29,30 @@ struct Failure {
 impl Lanes {
     /// Works until nothing waits, or the lane is parked, or all is stopped.
     pub(super) async fn work(self: &Arc<Self>, id: i64, lane: &Lane) {
-        let mut records = Records::new();
-        let most = if self.deliverer.is_idempotent(lane) { UNRECORDED } else { 1 };
+        // Where the same again does harm, one is recorded before the next is begun.
+        let idempotent = self.deliverer.is_idempotent(lane);
         loop {
-            match self.step(id, records.is_empty()) {
+            match self.step(id) {
                 Step::Try { item, find } => match self.attempt(lane, &item, find).await {
+                    Ok(_) if idempotent => {
+                        self.delivered(id, lane, &item);
+                        self.record_soon(id, item.delivery).await;
+                    }
                     Ok(ids) => {
                         self.delivered(id, lane, &item);
-                        records.push(Arc::clone(self).record(id, item.delivery, ids).boxed());
-                        // Polled once at least, so that it is on its way.
-                        while records.next().now_or_never().flatten().is_some() {}
-                        while records.len() >= most {
-                            records.next().await;
-                        }
+                        self.record(id, item.delivery, ids).await;
                     }
-                    Err(failure) => {
-                        finish(&mut records).await;
-                        self.failed(id, lane, &item, failure).await;
-                    }
+                    Err(failure) => self.failed(id, lane, &item, failure).await,
                 },
                 Step::Read { after } => self.read(id, after).await,
                 Step::Wait { until, head } => self.park(id, until, head),
-                Step::Record => finish(&mut records).await,
                 Step::End => break,
             }
         }
-        finish(&mut records).await;
     }
 
     /// What the lane does next.
-    fn step(&self, id: i64, recorded: bool) -> Step {
+    fn step(&self, id: i64) -> Step {
         let mut state = self.state.lock();
         let state = &mut *state;
         let Some(entry) = state.lanes.get_mut(&id) else { return Step::End };
@@ -74,7 +60,7 @@ impl Lanes {
             return Step::End;
         }
         if state.stopped {
-            return if recorded { state.retire(id) } else { Step::Record };
+            return state.retire(id);
         }
         if let Some(wait) = self.honoured(entry) {
             return wait;
@@ -85,8 +71,7 @@ impl Lanes {
                 Step::Try { find: entry.uncertain || entry.restarted && item.created <= self.started, item }
             }
             Next::Read { after } => Step::Read { after },
-            Next::Empty if recorded => state.retire(id),
-            Next::Empty => Step::Record,
+            Next::Empty => state.retire(id),
         }
     }
 
@@ -103,7 +88,7 @@ impl Lanes {
 
     /// Fills the line from the journal.
     async fn read(&self, id: i64, after: i64) {
-        let limit = if self.count().0 > MANY_LANES { FEW } else { IN_MEMORY };
+        let limit = if self.count().0 > MANY_LANES { FEW } else { self.line_at_most() };
         let page = self.store.pending(id, after, limit).await;
         if let Err(error) = &page {
             tracing::error!(lane = id, %error, "a lane cannot be read; trying again");
@@ -114,7 +99,7 @@ impl Lanes {
         match page {
             Ok(page) => {
                 let complete = page.len() < limit;
-                entry.line.filled(page.into_iter().map(Item::from).collect(), complete);
+                entry.line.filled(page.into_iter().map(|pending| self.item(pending)).collect(), complete);
             }
             Err(_) => entry.line.not_filled(),
         }
@@ -144,7 +129,7 @@ impl Lanes {
     }
 
     /// Records a delivery as done, however long the store takes.
-    async fn record(self: Arc<Self>, id: i64, delivery: i64, ids: Vec<String>) {
+    async fn record(&self, id: i64, delivery: i64, ids: Vec<String>) {
         while let Err(error) = self.store.done(delivery, ids.clone()).await {
             tracing::error!(delivery, %error, "a delivery that was done cannot be recorded; trying again");
             if !self.pause(STORE_PAUSE).await {
@@ -154,6 +139,12 @@ impl Lanes {
         if let Some(entry) = self.state.lock().lanes.get_mut(&id) {
             entry.recorded += 1;
         }
+    }
+
+    fn item(&self, pending: Pending) -> Item {
+        let Pending { delivery, message_id, message, attempts, not_before, created } = pending;
+        let held = self.memory.hold(&message);
+        Item { delivery, attempts, not_before, created, parcel: Parcel::new(message_id, message), _held: held }
     }
 
     fn delivered(&self, id: i64, lane: &Lane, item: &Item) {
@@ -243,22 +234,6 @@ impl Lanes {
     }
 }
 
-async fn finish(records: &mut Records) {
-    while records.next().await.is_some() {}
-}
-
 fn panicked() -> DeliveryError {
     DeliveryError::uncertain("something went wrong inside the gateway")
-}
-
-impl From<Pending> for Item {
-    fn from(pending: Pending) -> Self {
-        Self {
-            delivery: pending.delivery,
-            attempts: pending.attempts,
-            not_before: pending.not_before,
-            created: pending.created,
-            parcel: Parcel::new(pending.message_id, pending.message),
-        }
-    }
 }

@@ -1,13 +1,16 @@
 //! The lanes: one task for each that has work, none for one that waits. A lane hands over one
-//! delivery at a time, in order, and goes on when it is recorded; what fails for now parks the lane
-//! until its time comes or its destination can be reached again.
+//! delivery at a time, in order, and goes on when it is recorded, or is sure to be where the same
+//! again does no harm (`records`); what fails for now parks the lane until its time comes or its
+//! destination can be reached again.
 //!
-//! The commit hook and `core` call this; what a delivery is, only [`Deliverer`] knows. How a lane's
-//! line stays complete and in order is in `line`.
+//! The commit hook and `core` call this; what a delivery is, only [`Deliverer`] knows. What a lane's
+//! task does is in `lane`, how its line stays complete and in order in `line`.
 
 use super::environment::Environment;
-use super::line::{Line, Numbered};
+use super::line::{IN_MEMORY, Line, Numbered};
+use super::memory::{Held, Memory};
 use super::parcel::Parcel;
+use super::records::Records;
 use super::settings::Settings;
 use crate::store::{Committed, Incoming, Lane, Store};
 use async_trait::async_trait;
@@ -23,6 +26,9 @@ use tokio_util::task::TaskTracker;
 
 /// How many lanes the journal is asked for at a time.
 const PAGE_OF_LANES: usize = 256;
+/// The most deliveries that one lane holds in memory while there are not many altogether, so that a
+/// lane that falls behind for a moment need not read from the journal what was just written to it.
+const ROOMY: usize = 512;
 /// How often it is looked whether a delivery has been recorded.
 const RECORDED_STEP: Duration = Duration::from_millis(5);
 /// How often the journal is searched for deliveries that nobody announced.
@@ -54,6 +60,7 @@ pub(super) struct Item {
     pub(super) not_before: i64,
     pub(super) created: i64,
     pub(super) parcel: Arc<Parcel>,
+    pub(super) _held: Held,
 }
 
 impl Numbered for Item {
@@ -79,12 +86,16 @@ pub(super) struct Entry {
     pub(super) honour: bool,
     /// How many of its deliveries were recorded since it began to work.
     pub(super) recorded: u64,
+    /// How many are done and not recorded yet.
+    pub(super) unrecorded: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Working,
     Parked(Instant),
+    /// Nothing waits; what was done is being recorded.
+    Resting,
 }
 
 /// What a lane's task does next.
@@ -92,7 +103,6 @@ pub(super) enum Step {
     Try { item: Item, find: bool },
     Read { after: i64 },
     Wait { until: Instant, head: i64 },
-    Record,
     End,
 }
 
@@ -109,18 +119,28 @@ pub(super) struct State {
 }
 
 impl State {
-    /// A working lane has come to its end.
+    /// A working lane has nothing more to do: it ends, once all it did is recorded.
     pub(super) fn retire(&mut self, id: i64) -> Step {
-        if let Some(entry) = self.lanes.remove(&id) {
+        if let Some(entry) = self.lanes.get_mut(&id) {
             self.working -= 1;
-            if let Some(ids) = self.by_destination.get_mut(&entry.lane.to) {
-                ids.remove(&entry.lane.via);
-                if ids.is_empty() {
-                    self.by_destination.remove(&entry.lane.to);
-                }
+            if entry.unrecorded == 0 {
+                self.remove(id);
+            } else {
+                entry.status = Status::Resting;
             }
         }
         Step::End
+    }
+
+    /// A lane leaves memory.
+    pub(super) fn remove(&mut self, id: i64) {
+        let Some(entry) = self.lanes.remove(&id) else { return };
+        if let Some(ids) = self.by_destination.get_mut(&entry.lane.to) {
+            ids.remove(&entry.lane.via);
+            if ids.is_empty() {
+                self.by_destination.remove(&entry.lane.to);
+            }
+        }
     }
 }
 
@@ -131,6 +151,8 @@ pub(crate) struct Lanes {
     pub(super) store: Arc<dyn Store>,
     pub(super) deliverer: Arc<dyn Deliverer>,
     pub(super) state: Mutex<State>,
+    pub(super) records: Records,
+    pub(super) memory: Memory,
     /// Told when the first parked lane is another one.
     pub(super) alarm: Notify,
     runtime: tokio::runtime::Handle,
@@ -163,6 +185,8 @@ impl Lanes {
             store,
             deliverer,
             state: Mutex::new(state),
+            records: Records::default(),
+            memory: Memory::default(),
             alarm: Notify::new(),
             runtime: tokio::runtime::Handle::current(),
             tasks: TaskTracker::new(),
@@ -176,21 +200,28 @@ impl Lanes {
         let now = self.environment.now_ms();
         let mut parcel: Option<Arc<Parcel>> = None;
         let mut to_start = Vec::new();
+        let most = self.line_at_most();
         let mut state = self.state.lock();
+        let state = &mut *state;
         for one in committed {
             let parcel = match &parcel {
                 Some(known) if known.id == one.message_id => Arc::clone(known),
                 _ => Arc::clone(parcel.insert(Parcel::new(one.message_id, Arc::clone(&one.message)))),
             };
-            let item = Item { delivery: one.delivery, attempts: 0, not_before: 0, created: now, parcel };
+            let held = self.memory.hold(&one.message);
+            let item = Item { delivery: one.delivery, attempts: 0, not_before: 0, created: now, parcel, _held: held };
             if let Some(entry) = state.lanes.get_mut(&one.lane_id) {
-                entry.line.offer(item);
+                entry.line.offer(item, most);
+                if entry.status == Status::Resting && !state.stopped {
+                    entry.status = Status::Working;
+                    state.working += 1;
+                    to_start.push((one.lane_id, Arc::clone(&entry.lane)));
+                }
             } else if !state.stopped {
                 let line = if state.starting.is_some() { Line::from_journal() } else { Line::starting_with(item) };
-                to_start.push(self.insert(&mut state, one.lane_id, one.lane.clone(), line));
+                to_start.push(self.insert(state, one.lane_id, one.lane.clone(), line));
             }
         }
-        drop(state);
         self.start_all(to_start);
     }
 
@@ -210,6 +241,7 @@ impl Lanes {
             restarted,
             honour: starting && !woken,
             recorded: 0,
+            unrecorded: 0,
         };
         state.lanes.insert(id, entry);
         state.working += 1;
@@ -219,14 +251,24 @@ impl Lanes {
     fn start_all(self: &Arc<Self>, lanes: Vec<(i64, Arc<Lane>)>) {
         for (id, lane) in lanes {
             let all = Arc::clone(self);
-            self.tasks.spawn_on(async move { all.work(id, &lane).await }, &self.runtime);
+            self.spawn(async move { all.work(id, &lane).await });
         }
+    }
+
+    /// Runs something that [`Self::stop`] waits for.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
+    }
+
+    /// How many deliveries one lane may hold in memory now.
+    pub(super) fn line_at_most(&self) -> usize {
+        if self.memory.is_tight() { IN_MEMORY } else { ROOMY }
     }
 
     /// Runs the lanes' clock and reads what waits in the journal, page by page, until stopped.
     pub(crate) fn start(self: &Arc<Self>) {
         let lanes = Arc::clone(self);
-        self.tasks.spawn_on(async move { lanes.keep_time().await }, &self.runtime);
+        self.spawn(async move { lanes.keep_time().await });
         let lanes = Arc::clone(self);
         let sweeps = async move {
             lanes.sweep().await;
@@ -235,7 +277,7 @@ impl Lanes {
                 lanes.sweep().await;
             }
         };
-        self.tasks.spawn_on(sweeps, &self.runtime);
+        self.spawn(sweeps);
     }
 
     /// Starts every lane of the journal that is not in memory.
@@ -323,6 +365,7 @@ impl Lanes {
                 state.working += 1;
                 Some((id, Arc::clone(&entry.lane)))
             }
+            Status::Resting => None,
         }
     }
 

@@ -9,7 +9,8 @@
 
 use std::collections::VecDeque;
 
-/// The most deliveries that one lane holds in memory; the rest stays in the journal.
+/// The most deliveries that one lane holds in memory when memory is tight; the rest stays in the
+/// journal.
 pub(crate) const IN_MEMORY: usize = 32;
 
 /// Something with a place in the line. Places grow with each commit.
@@ -57,14 +58,14 @@ impl<T: Numbered> Line<T> {
         Self { queue, tail: number, newest: number, newest_at_read: 0, behind: false, reading: false }
     }
 
-    /// The hook announces a committed delivery.
-    pub(crate) fn offer(&mut self, item: T) {
+    /// The hook announces a committed delivery; `most` may be held in memory now.
+    pub(crate) fn offer(&mut self, item: T, most: usize) {
         let number = item.number();
         self.newest = self.newest.max(number);
         if number <= self.tail || self.reading || self.behind {
             return;
         }
-        if self.queue.len() >= IN_MEMORY {
+        if self.queue.len() >= most {
             self.behind = true;
             return;
         }
@@ -232,7 +233,7 @@ mod tests {
         fn announce(&mut self) {
             if self.announced < self.committed {
                 self.announced += 1;
-                self.line.offer(self.announced);
+                self.line.offer(self.announced, IN_MEMORY);
             }
         }
 

@@ -59,10 +59,17 @@ pub trait Store: Send + Sync + 'static {
     /// writes nothing but answers which message it was; so does the same key in one conversation.
     async fn accept(&self, incoming: Incoming) -> Result<Journalled, StoreError>;
 
+    /// The same for several messages, in this order and in one transaction: all of them are written,
+    /// or none is. What becomes of each stands in its place.
+    async fn accept_all(&self, incoming: Vec<Incoming>) -> Result<Vec<Journalled>, StoreError>;
+
     /// A delivery was done, and the ids the other side gave it: removes the delivery and remembers
     /// the ids at the lane's [place](Lane::place) in one transaction. Give none where the other side
     /// knows the message by its key (a Monster account). Unknown deliveries are no error.
     async fn done(&self, delivery: i64, ids: Vec<String>) -> Result<(), StoreError>;
+
+    /// The same for many deliveries at once that were given no ids.
+    async fn done_all(&self, deliveries: &[i64]) -> Result<(), StoreError>;
 
     /// A try failed and another is due at `not_before` (ms since the epoch).
     async fn defer(&self, delivery: i64, not_before: i64, error: String) -> Result<(), StoreError>;

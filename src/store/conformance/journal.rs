@@ -117,6 +117,33 @@ pub(crate) async fn ids_given_at_a_place_find_the_message(fixture: &impl Fixture
     assert_eq!(at("@#rust:oftc:gw", "irc-1").await, None);
 }
 
+pub(crate) async fn several_messages_and_records_go_together_in_their_order(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let heard = listen(&store);
+    let lanes = [lane("@alice:gw", "@#rust:libera:gw")];
+    let known = put(&*store, said(0), &lanes).await;
+    let mut several: Vec<_> = [0, 1, 2, 1].into_iter().map(|n| incoming(said(n), &lanes)).collect();
+    several[2].cursor = Some(("libera".into(), "at".into(), "2".into()));
+    let journalled = store.accept_all(several).await.unwrap();
+    assert_eq!(journalled[0], Journalled::Known { id: known });
+    let (Journalled::New { id: first }, Journalled::New { id: second }) = (&journalled[1], &journalled[2]) else {
+        panic!("new messages were known: {journalled:?}");
+    };
+    assert!(known < *first && first < second);
+    assert_eq!(journalled[3], Journalled::Known { id: *first });
+    assert_eq!(store.load("libera", "at").await.unwrap().as_deref(), Some("2"));
+
+    let fresh = heard.all().await;
+    assert_eq!(fresh.iter().map(|fresh| fresh.message_id).collect::<Vec<_>>(), [known, *first, *second]);
+    let deliveries: Vec<i64> = fresh.iter().map(|fresh| fresh.delivery).collect();
+    store.done_all(&deliveries[..2]).await.unwrap();
+    store.done_all(&deliveries[..1]).await.unwrap();
+    assert_eq!(
+        all_pending(&*store).await.iter().map(|(_, delivery, _)| *delivery).collect::<Vec<_>>(),
+        deliveries[2..]
+    );
+}
+
 pub(crate) async fn a_deferred_delivery_keeps_its_place(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let heard = listen(&store);

@@ -40,6 +40,7 @@ macro_rules! suite {
                 a_repetition_moves_the_cursor,
                 the_hook_hears_of_every_delivery_once_and_in_order,
                 ids_given_at_a_place_find_the_message,
+                several_messages_and_records_go_together_in_their_order,
                 a_deferred_delivery_keeps_its_place,
                 a_failed_delivery_is_a_dead_letter_and_its_sender_is_told_once,
                 a_waiting_delivery_can_be_made_due_or_dropped,

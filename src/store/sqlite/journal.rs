@@ -163,6 +163,42 @@ impl Operation for Accept {
     }
 }
 
+/// [`crate::store::Store::accept_all`].
+pub(super) struct AcceptAll {
+    entries: Vec<Entry>,
+    answer: oneshot::Sender<Result<Vec<Journalled>, StoreError>>,
+}
+
+impl AcceptAll {
+    pub(super) fn new(entries: Vec<Entry>, answer: oneshot::Sender<Result<Vec<Journalled>, StoreError>>) -> Self {
+        Self { entries, answer }
+    }
+}
+
+impl Operation for AcceptAll {
+    fn doing(&self) -> &'static str {
+        "accept messages"
+    }
+
+    fn apply(&mut self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
+        self.entries.iter_mut().try_for_each(|entry| entry.apply(writing))
+    }
+
+    fn finish(self: Box<Self>, failed: Option<StoreError>, fresh: &mut Vec<Committed>) {
+        let doing = self.doing();
+        let outcome = match failed {
+            Some(error) => Err(error),
+            None => self
+                .entries
+                .into_iter()
+                .map(|entry| entry.outcome(fresh).ok_or(StoreError::Failed { doing, why: "it was never tried".into() }))
+                .collect(),
+        };
+        // Whoever asked may have gone.
+        let _gone = self.answer.send(outcome);
+    }
+}
+
 /// [`crate::store::Store::fail`].
 pub(super) struct Fail {
     delivery: i64,

@@ -34,7 +34,7 @@ use super::{
 use async_trait::async_trait;
 use cache::{Mapped, MappingCache};
 use checkpoint::Checkpoints;
-use journal::{Accept, Entry, Fail};
+use journal::{Accept, AcceptAll, Entry, Fail};
 use parking_lot::RwLock;
 use prints::Printer;
 use readers::Readers;
@@ -182,8 +182,21 @@ impl Store for SqliteStore {
         self.order("accept a message", |answer| Box::new(Accept::new(entry, answer))).await
     }
 
+    async fn accept_all(&self, incoming: Vec<Incoming>) -> Result<Vec<Journalled>, StoreError> {
+        let entries = incoming.into_iter().map(|incoming| Entry::new(incoming, &self.shared.printer)).collect();
+        self.order("accept messages", |answer| Box::new(AcceptAll::new(entries, answer))).await
+    }
+
     async fn done(&self, delivery: i64, ids: Vec<String>) -> Result<(), StoreError> {
         self.write("record a delivery", move |writing| journal::done(writing, delivery, &ids)).await
+    }
+
+    async fn done_all(&self, deliveries: &[i64]) -> Result<(), StoreError> {
+        let deliveries = deliveries.to_vec();
+        self.write("record deliveries", move |writing| {
+            deliveries.iter().try_for_each(|delivery| journal::done(writing, *delivery, &[]))
+        })
+        .await
     }
 
     async fn defer(&self, delivery: i64, not_before: i64, error: String) -> Result<(), StoreError> {
