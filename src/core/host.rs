@@ -9,7 +9,7 @@ use super::keys::{is_key, new_key};
 use super::places::Place;
 use super::quotes::{self, Earlier};
 use super::{Core, environment, metrics};
-use crate::store::{Journalled, Lane, RelationState, StoreError};
+use crate::store::{Incoming, Journalled, Lane, RelationState, StoreError};
 use async_trait::async_trait;
 use monster_bridge_api::{
     AcceptError, Accepted, Admission, Author, BlockKind, Bridge, CallError, CallHeard, Content, Event, EventId,
@@ -42,19 +42,29 @@ struct Scenery {
     persona: Option<Place>,
 }
 
+/// Bridge state that is saved with an event: (instance, key, value).
+pub(super) type Cursor = (String, String, String);
+
+/// What is to be written of an event.
+pub(super) enum Prepared {
+    /// A message, and how its persona stands to its author afterwards: (persona, author, state).
+    Entry { incoming: Incoming, relation: Option<(Address, Address, Option<RelationState>)> },
+    /// Nobody is concerned.
+    Unconcerned { cursor: Option<Cursor> },
+}
+
 #[async_trait]
 impl Host for BridgeHost {
     async fn accept(&self, event: Event) -> Result<Accepted, AcceptError> {
         let accepted = self.take(event).await;
-        let outcome = match &accepted {
-            Ok(Accepted::New) => "new",
-            Ok(Accepted::Known) => "known",
-            Ok(Accepted::Unconcerned) => "unconcerned",
-            Err(AcceptError::Refused(_)) => "refused",
-            Err(AcceptError::Unavailable(_)) => "unavailable",
-        };
-        metrics::accepted(self.instance.as_str(), outcome);
+        self.count(&accepted);
         accepted
+    }
+
+    async fn accept_all(&self, events: Vec<Event>) -> Vec<Result<Accepted, AcceptError>> {
+        let outcomes = self.take_all(events).await;
+        outcomes.iter().for_each(|outcome| self.count(outcome));
+        outcomes
     }
 
     async fn call(&self, heard: CallHeard) -> Result<(), CallError> {
@@ -99,20 +109,46 @@ impl Host for BridgeHost {
 }
 
 impl BridgeHost {
-    async fn take(&self, event: Event) -> Result<Accepted, AcceptError> {
+    fn count(&self, accepted: &Result<Accepted, AcceptError>) {
+        let outcome = match accepted {
+            Ok(Accepted::New) => "new",
+            Ok(Accepted::Known) => "known",
+            Ok(Accepted::Unconcerned) => "unconcerned",
+            Err(AcceptError::Refused(_)) => "refused",
+            Err(AcceptError::Unavailable(_)) => "unavailable",
+        };
+        metrics::accepted(self.instance.as_str(), outcome);
+    }
+
+    /// Takes one event into the journal.
+    pub(super) async fn take(&self, event: Event) -> Result<Accepted, AcceptError> {
+        match self.prepare(event).await? {
+            Prepared::Unconcerned { cursor } => {
+                if let Some(cursor) = cursor {
+                    self.keep(&cursor).await?;
+                }
+                Ok(Accepted::Unconcerned)
+            }
+            Prepared::Entry { incoming, relation } => {
+                let journalled = self.core.store.accept(incoming).await.map_err(|error| unavailable(&error))?;
+                if let Some((persona, author, change)) = relation {
+                    self.change_relation(&persona, &author, change).await?;
+                }
+                Ok(accepted(&journalled))
+            }
+        }
+    }
+
+    /// Works out what is to be written of an event.
+    pub(super) async fn prepare(&self, event: Event) -> Result<Prepared, AcceptError> {
         let author = self.address_of(&event.author.id)?;
         let mut scenery = self.scenery(&event.venue, &author)?;
         if matches!(event.kind, EventKind::Membership(_)) {
             scenery.lanes.retain(|lane| self.shows_membership(lane));
         }
         let said = if scenery.lanes.is_empty() { None } else { self.said(&event, &author, &scenery).await? };
-        let Some(said) = said else {
-            if let Some((key, value)) = &event.cursor {
-                let saved = self.core.store.save(self.instance.as_str(), key, Some(value)).await;
-                saved.map_err(|error| unavailable(&error))?;
-            }
-            return Ok(Accepted::Unconcerned);
-        };
+        let cursor = event.cursor.map(|(key, value)| (self.instance.as_str().to_owned(), key, value));
+        let Some(said) = said else { return Ok(Prepared::Unconcerned { cursor }) };
         let change = relation_after(&said);
         let key = event.key.map(monster_bridge_api::MessageKey::into_string).filter(|key| is_key(key));
         let mut body = Body::new(scenery.scene, said);
@@ -127,16 +163,15 @@ impl BridgeHost {
             at: environment::millis(event.at),
             body,
             lanes: scenery.lanes,
-            cursor: event.cursor.map(|(key, value)| (self.instance.as_str().to_owned(), key, value)),
+            cursor,
         };
-        let journalled = self.core.store.accept(entry.into_incoming()).await.map_err(|error| unavailable(&error))?;
-        if let (Some(change), Some(persona)) = (change, scenery.persona) {
-            self.change_relation(persona.address(), &author, change).await?;
-        }
-        Ok(match journalled {
-            Journalled::New { .. } => Accepted::New,
-            Journalled::Known { .. } => Accepted::Known,
-        })
+        let relation = change.zip(scenery.persona).map(|(change, persona)| (persona.address().clone(), author, change));
+        Ok(Prepared::Entry { incoming: entry.into_incoming(), relation })
+    }
+
+    /// Saves how far the bridge has read.
+    pub(super) async fn keep(&self, (owner, key, value): &Cursor) -> Result<(), AcceptError> {
+        self.core.store.save(owner, key, Some(value)).await.map_err(|error| unavailable(&error))
     }
 
     fn address_of(&self, id: &monster_bridge_api::RemoteId) -> Result<Address, AcceptError> {
@@ -347,7 +382,15 @@ fn relation_after(said: &Said) -> Option<Option<RelationState>> {
     }
 }
 
-fn unavailable(error: &StoreError) -> AcceptError {
+/// What the bridge is told of a message in the journal.
+pub(super) fn accepted(journalled: &Journalled) -> Accepted {
+    match journalled {
+        Journalled::New { .. } => Accepted::New,
+        Journalled::Known { .. } => Accepted::Known,
+    }
+}
+
+pub(super) fn unavailable(error: &StoreError) -> AcceptError {
     AcceptError::Unavailable(error.to_string())
 }
 

@@ -20,6 +20,7 @@ mod deliver;
 mod environment;
 mod fanout;
 mod graph;
+mod heard;
 mod host;
 mod journal;
 mod keys;

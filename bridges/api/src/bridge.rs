@@ -72,6 +72,9 @@ pub trait Bridge: Send + Sync + 'static {
     async fn diagnose(&self) -> Vec<Result<String, String>>;
 }
 
+/// The most events that [`Host::accept_all`] takes at a time.
+pub const ACCEPT_AT_ONCE: usize = 64;
+
 /// What the core does for a bridge.
 #[async_trait]
 pub trait Host: Send + Sync + 'static {
@@ -79,6 +82,24 @@ pub trait Host: Send + Sync + 'static {
     /// acknowledge it to the network then and not before. Hand events of one venue over one after
     /// the other, in their order.
     async fn accept(&self, event: Event) -> Result<Accepted, AcceptError>;
+
+    /// Takes several events of one venue, in their order, for one wait for the disk instead of as
+    /// many: for a room in which much is said, or a history that is read. Gives what became of each.
+    /// Ends with the first one that is [`AcceptError::Unavailable`]: that one and those behind it
+    /// are not taken, and are to be handed over again in the same order. At most
+    /// [`ACCEPT_AT_ONCE`] are taken at a time; hand the rest over again as well.
+    async fn accept_all(&self, events: Vec<Event>) -> Vec<Result<Accepted, AcceptError>> {
+        let mut outcomes = Vec::with_capacity(events.len());
+        for event in events.into_iter().take(ACCEPT_AT_ONCE) {
+            let outcome = self.accept(event).await;
+            let ends = matches!(outcome, Err(AcceptError::Unavailable(_)));
+            outcomes.push(outcome);
+            if ends {
+                break;
+            }
+        }
+        outcomes
+    }
 
     /// Takes a step of a call by somebody on the network. An error is for them: the call is not
     /// there, or cannot be begun. Hand steps of one call over one after the other.

@@ -18,7 +18,8 @@ mod profile;
 mod text;
 
 pub use bridge::{
-    AcceptError, Accepted, Bridge, ConfigError, Factory, Health, Host, HostError, RunError, Scope, parse_section,
+    ACCEPT_AT_ONCE, AcceptError, Accepted, Bridge, ConfigError, Factory, Health, Host, HostError, RunError, Scope,
+    parse_section,
 };
 pub use call::{CallDelivery, CallError, CallHeard, CallMedia, CallStep, EndReason, IceCandidate, Muted};
 pub use capabilities::{Capabilities, Support};

@@ -169,4 +169,32 @@ impl Running {
             }
         }
     }
+
+    /// Hands several events of one venue over, in their order, until all are taken. `None` if
+    /// everything ends before.
+    pub(crate) async fn accept_all(&self, mut events: Vec<Event>) -> Option<()> {
+        let mut pause = Duration::from_millis(50);
+        while !events.is_empty() {
+            let mut taken = 0;
+            for outcome in self.stop.run_until_cancelled(self.host.accept_all(events.clone())).await? {
+                match outcome {
+                    Ok(_) => taken += 1,
+                    Err(AcceptError::Refused(why)) => {
+                        tracing::debug!(why, "the host refused an event");
+                        taken += 1;
+                    }
+                    Err(AcceptError::Unavailable(error)) => {
+                        tracing::warn!(%error, "the journal does not take events now");
+                        break;
+                    }
+                }
+            }
+            events.drain(..taken.min(events.len()));
+            if taken == 0 {
+                self.stop.run_until_cancelled(tokio::time::sleep(pause)).await?;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+        }
+        Some(())
+    }
 }

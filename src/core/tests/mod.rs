@@ -1,6 +1,7 @@
 //! The router as its neighbours see it, over a real store. What the far ends do is in `world`.
 
 mod failures;
+mod heard;
 mod load;
 mod people;
 mod reading;

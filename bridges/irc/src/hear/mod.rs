@@ -15,7 +15,7 @@ use crate::instance::{Instance, Running};
 use crate::proto::Event;
 use crate::proto::session::{Attribution, Heard, HistoryItem, HistoryRange, Place, Point};
 use cursor::Cursor;
-use monster_bridge_api::{PersonaId, RemoteId, Venue};
+use monster_bridge_api::{ACCEPT_AT_ONCE, PersonaId, RemoteId, Venue};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(crate) struct Listener {
     target: RemoteId,
     cursor_key: String,
     cursor: Option<Cursor>,
+    /// Heard, and not handed over yet.
+    gathered: Vec<monster_bridge_api::Event>,
 }
 
 impl Listener {
@@ -77,10 +79,12 @@ impl Listener {
                 None
             }
         };
-        Self { instance: Arc::clone(instance), running: Arc::clone(running), venue, target, cursor_key, cursor }
+        let (instance, running, gathered) = (Arc::clone(instance), Arc::clone(running), Vec::new());
+        Self { instance, running, venue, target, cursor_key, cursor, gathered }
     }
 
-    /// Hands over what was heard, if it concerns anybody.
+    /// Takes what was heard, if it concerns anybody: it is handed over with what else is heard at
+    /// the time, by [`Self::hand_over`] at the latest.
     pub(crate) async fn hear(&mut self, conn: &Conn, event: Event, reading: Reading) {
         let Event::Replayed(history) = event else { return self.hear_one(conn, event, reading).await };
         // What the server shows by itself on joining; where history can be asked for, it was.
@@ -123,18 +127,30 @@ impl Listener {
             return;
         };
         event.cursor = moved.as_ref().map(|cursor| (self.cursor_key.clone(), cursor.to_text()));
-        if let Some(Err(why)) = self.running.accept(event).await {
-            tracing::debug!(instance = %self.instance.scope.instance, why, "the host refused an event");
-        }
         if let Some(moved) = moved {
             self.cursor = Some(moved);
         }
+        self.gather(event).await;
     }
 
     async fn hear_membership(&mut self, event: Event) {
         if let Some(event) = translate::membership(&self.instance, &self.running, &self.venue, event) {
-            drop(self.running.accept(event).await);
+            self.gather(event).await;
         }
+    }
+
+    async fn gather(&mut self, event: monster_bridge_api::Event) {
+        self.gathered.push(event);
+        if self.gathered.len() >= ACCEPT_AT_ONCE {
+            self.hand_over().await;
+        }
+    }
+
+    /// Hands over what was heard and is not handed over yet, in its order.
+    pub(crate) async fn hand_over(&mut self) {
+        let gathered = std::mem::take(&mut self.gathered);
+        // `None` where everything ends; what is not in the journal is read from the history again.
+        let _ended = self.running.accept_all(gathered).await;
     }
 
     /// Reads what was said since the last event, where the server keeps a history. The first time,
@@ -173,6 +189,7 @@ impl Listener {
             for item in page.items {
                 self.hear(conn, from_history(item), Reading::History).await;
             }
+            self.hand_over().await;
             let next = match page.last {
                 Some((Some(msgid), _)) => Point::Msgid(msgid),
                 Some((None, Some(time))) => Point::Time(time),

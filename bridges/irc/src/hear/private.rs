@@ -139,7 +139,9 @@ impl Lane {
         if let Some(words) = newcomer {
             self.notice(persona, &by, words).await;
         }
-        self.listener(persona, peer).await.hear(conn, event, Reading::Live).await;
+        let listener = self.listener(persona, peer).await;
+        listener.hear(conn, event, Reading::Live).await;
+        listener.hand_over().await;
     }
 
     async fn notice(&self, persona: &PersonaId, by: &Attribution, words: String) {

@@ -8,7 +8,7 @@ use crate::instance::{Instance, Running};
 use crate::net::Backoff;
 use crate::proto::Event;
 use crate::proto::session::{FailureKind, RequestFailure};
-use monster_bridge_api::{EventKind, RemoteUser, Venue};
+use monster_bridge_api::{ACCEPT_AT_ONCE, EventKind, RemoteUser, Venue};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -57,7 +57,7 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             () = room.end.cancelled() => return task.leave(conn).await,
-            Some(item) = heard.recv() => task.hear(item).await,
+            Some(item) = heard.recv() => task.hear_all(item, &mut heard).await,
             changed = bot.changed() => {
                 if changed.is_err() {
                     return;
@@ -133,6 +133,16 @@ impl Task {
         outcome
     }
 
+    /// Takes `first` and what has queued behind it.
+    async fn hear_all(&mut self, first: Item, heard: &mut mpsc::Receiver<Item>) {
+        self.hear(first).await;
+        for _ in 1..ACCEPT_AT_ONCE {
+            let Ok(next) = heard.try_recv() else { break };
+            self.hear(next).await;
+        }
+        self.listener.hand_over().await;
+    }
+
     async fn hear(&mut self, item: Item) {
         let Event::Left { by, reason, .. } = &item.event else {
             return self.listener.hear(&item.conn, item.event, Reading::Live).await;
@@ -166,6 +176,8 @@ impl Task {
             return;
         }
         self.told = Some(words.clone());
+        // What was said before comes before.
+        self.listener.hand_over().await;
         let author = RemoteUser { id: self.room.id.clone(), name: self.room.id.to_string(), picture: None };
         let event = monster_bridge_api::Event {
             id: self.running.own_id(),
