@@ -9,6 +9,7 @@ use crate::proto::{Event, Lines};
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
@@ -61,12 +62,18 @@ impl Driver {
         let mut lines = Lines::default();
         let events = self.events.clone();
         let mut buffer = BytesMut::with_capacity(8 * 1024);
+        // Kept, and moved only where it would fire too late: a timer for each line is dear.
+        let mut due = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
             if let Some(reason) = self.drain_events() {
                 return self.finish(&mut write, reason).await;
             }
             let pause = self.collect_lines();
-            let due = self.inner.state.lock().session.deadline();
+            if let Some(deadline) = self.inner.state.lock().session.deadline().map(tokio::time::Instant::from)
+                && (deadline < due.deadline() || due.is_elapsed())
+            {
+                due.as_mut().reset(deadline);
+            }
             tokio::select! {
                 got = read_some(&mut read, &mut buffer), if self.unheard.len() < MOST_UNHEARD => match got {
                     Ok(0) => self.lost("the server closed the connection"),
@@ -86,8 +93,8 @@ impl Driver {
                     // Nobody listens any more; answers still have their takers.
                     _ => self.unheard.clear(),
                 },
-                () = sleep_until(due) => self.inner.state.lock().session.tick(Instant::now()),
-                () = sleep(pause) => {}
+                () = &mut due, if !due.is_elapsed() => self.inner.state.lock().session.tick(Instant::now()),
+                () = sleep(pause), if pause.is_some() => {}
                 () = self.inner.wake.notified() => {}
             }
         }
@@ -193,13 +200,6 @@ async fn pump(write: &mut WriteHalf<Stream>, out: &mut BytesMut) -> io::Result<(
         }
     }
     write.flush().await
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 async fn sleep(pause: Option<Duration>) {
