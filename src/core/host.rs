@@ -63,7 +63,9 @@ impl Host for BridgeHost {
 
     async fn accept_all(&self, events: Vec<Event>) -> Vec<Result<Accepted, AcceptError>> {
         let outcomes = self.take_all(events).await;
-        outcomes.iter().for_each(|outcome| self.count(outcome));
+        for outcome in &outcomes {
+            self.count(outcome);
+        }
         outcomes
     }
 
