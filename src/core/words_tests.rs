@@ -22,6 +22,7 @@ fn file() -> Attachment {
         media_type: "image/png".to_owned(),
         size: Some(1),
         url: "https://files.example/abc".to_owned(),
+        shape: monster_bridge_api::AttachmentShape::File,
     }
 }
 

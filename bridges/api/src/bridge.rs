@@ -1,12 +1,12 @@
-//! The two halves of the contract: [`Bridge`], which a network implements, and [`Host`], which the
-//! core gives it.
+//! What a network implements: [`Bridge`], and how an instance of it is made.
 
 use crate::{
-    Admission, Author, BadName, CallDelivery, CallError, CallHeard, Capabilities, Delivery, DeliveryError, Event,
-    Found, Hint, InstanceName, PlaceKind, Profile, Receipt, RemoteId, RequestError, RoomUse,
+    Admission, Author, BadName, CallDelivery, CallError, Capabilities, Delivery, DeliveryError, Found, HintDelivery,
+    Host, InstanceName, Media, MediaError, PlaceKind, Profile, Receipt, RemoteId, RequestError, RoomUse,
 };
 use async_trait::async_trait;
-use serde::{Serialize, de::DeserializeOwned};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +63,47 @@ pub trait Bridge: Send + Sync + 'static {
         Err(CallError::Unsupported(format!("`{}` cannot be called", step.target)))
     }
 
+    /// Passes something on that may be lost (typing, read marks), where [`Capabilities`] say
+    /// [`crate::Support::Full`]. Never waits for the network.
+    fn hint(&self, _hint: HintDelivery) {}
+
+    /// Opens a file that this bridge named in a [`crate::MediaFile`]. Answers within 10 s; the stream may
+    /// take longer. Whoever asks has a link that the gateway made, and nothing else.
+    async fn media(&self, reference: &str) -> Result<Media, MediaError> {
+        Err(MediaError::Gone(format!("there is no file `{reference}`")))
+    }
+
+    /// The beginnings of paths on the gateway's listener that this network's servers call, e.g.
+    /// `/_matrix/app/`; the first segment must be one of the gateway's reserved names.
+    fn web_paths(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Answers a request at one of [`Bridge::web_paths`]; `None` if it is meant for another instance
+    /// (one with another token). If it is nobody's, `unclaimed_web` of any of them is the answer. The
+    /// body is whole and at most [`Bridge::web_bytes`] long.
+    async fn web(&self, _request: &http::Request<Bytes>) -> Option<http::Response<Bytes>> {
+        None
+    }
+
+    /// The answer to a request that no instance of this kind knows as its own.
+    fn unclaimed_web(&self) -> http::Response<Bytes> {
+        let mut response = http::Response::new(Bytes::from_static(b"there is nothing here\n"));
+        *response.status_mut() = http::StatusCode::NOT_FOUND;
+        response
+    }
+
+    /// The largest body of a request to [`Bridge::web`], in bytes.
+    fn web_bytes(&self) -> usize {
+        1 << 20
+    }
+
+    /// A text that an administrator hands to the network's server so that it lets this instance in
+    /// (a Matrix application-service registration); `None` if the network has none. Needs no `run`.
+    fn registration(&self) -> Option<String> {
+        None
+    }
+
     /// A line that `who` wrote to the bridge itself (address `@*:instance:…`): its own settings,
     /// e.g. `nick NAME`. The answer is for that person, one or more lines. `help` must be answered.
     async fn command(&self, who: &Author, line: &str) -> String;
@@ -72,107 +113,10 @@ pub trait Bridge: Send + Sync + 'static {
     async fn diagnose(&self) -> Vec<Result<String, String>>;
 }
 
-/// The most events that [`Host::accept_all`] takes at a time.
-pub const ACCEPT_AT_ONCE: usize = 64;
-
-/// What the core does for a bridge.
-#[async_trait]
-pub trait Host: Send + Sync + 'static {
-    /// Takes an event. When this returns `Ok`, the event is in the journal and outlives any crash;
-    /// acknowledge it to the network then and not before. Hand events of one venue over one after
-    /// the other, in their order.
-    async fn accept(&self, event: Event) -> Result<Accepted, AcceptError>;
-
-    /// Takes several events of one venue, in their order, for one wait for the disk instead of as
-    /// many: for a room in which much is said, or a history that is read. Gives what became of each.
-    /// Ends with the first one that is [`AcceptError::Unavailable`]: that one and those behind it
-    /// are not taken, and are to be handed over again in the same order. At most
-    /// [`ACCEPT_AT_ONCE`] are taken at a time; hand the rest over again as well.
-    async fn accept_all(&self, events: Vec<Event>) -> Vec<Result<Accepted, AcceptError>> {
-        let mut outcomes = Vec::with_capacity(events.len());
-        for event in events.into_iter().take(ACCEPT_AT_ONCE) {
-            let outcome = self.accept(event).await;
-            let ends = matches!(outcome, Err(AcceptError::Unavailable(_)));
-            outcomes.push(outcome);
-            if ends {
-                break;
-            }
-        }
-        outcomes
-    }
-
-    /// Takes a step of a call by somebody on the network. An error is for them: the call is not
-    /// there, or cannot be begun. Hand steps of one call over one after the other.
-    async fn call(&self, heard: CallHeard) -> Result<(), CallError>;
-
-    /// Passes something on that may be lost. Never waits.
-    fn hint(&self, hint: Hint);
-
-    /// All rooms that the gateway uses on this instance.
-    async fn rooms(&self) -> Result<Vec<RoomUse>, HostError>;
-
-    /// A value that this instance saved, e.g. a cursor. Keys are the bridge's own.
-    async fn load(&self, key: &str) -> Result<Option<String>, HostError>;
-
-    /// Saves a value durably; `None` removes it.
-    async fn save(&self, key: &str, value: Option<&str>) -> Result<(), HostError>;
-
-    /// All saved values whose key starts with `prefix`, by key.
-    async fn load_all(&self, prefix: &str) -> Result<Vec<(String, String)>, HostError>;
-
-    /// Says how the instance is doing, whenever that changes.
-    fn report(&self, health: Health);
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
-    /// It is journalled.
-    New,
-    /// It was journalled before, or is the gateway's own; nothing to do.
-    Known,
-    /// Nobody here is concerned; nothing was written but the cursor.
-    Unconcerned,
-}
-
-/// An event could not be taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AcceptError {
-    /// It can never be taken, e.g. it is addressed to somebody who does not exist; the author may
-    /// be told `0`.
-    #[error("{0}")]
-    Refused(String),
-    /// The journal is not available now: do not acknowledge, and hand it over again.
-    #[error("{0}")]
-    Unavailable(String),
-}
-
-/// The host could not do what was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct HostError(pub String);
-
 /// `run` gave up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct RunError(pub String);
-
-/// How an instance is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum Health {
-    /// Not connected because nobody has needed it yet.
-    Idle,
-    /// On its way.
-    Connecting,
-    /// Connected and hearing.
-    Up,
-    /// Not connected; a further try follows.
-    Down {
-        /// Why, for a person.
-        why: String,
-    },
-}
 
 /// What an instance is told about where it runs.
 #[derive(Debug, Clone)]

@@ -30,10 +30,14 @@ pub struct Capabilities {
     pub attachment: Support,
     /// Comings and goings of the people on the other side.
     pub membership: Support,
+    /// What a linked room is called, and what it is about, when that changes.
+    pub room_profile: Support,
     /// Who is typing.
     pub typing: Support,
     /// What has been read.
     pub read: Support,
+    /// Whether people are here.
+    pub presence: Support,
     /// Voice and video: `Words` for a link to a page that joins the call.
     pub call: Support,
     /// The longest text of one message in bytes, where the bridge does not split by itself.
@@ -50,8 +54,10 @@ impl Capabilities {
             reaction: Support::Words,
             attachment: Support::Words,
             membership: Support::Dropped,
+            room_profile: Support::Dropped,
             typing: Support::Dropped,
             read: Support::Dropped,
+            presence: Support::Dropped,
             call: Support::Words,
             text_bytes: None,
         }

@@ -1,6 +1,6 @@
 //! What the core asks a bridge to do on its network, and what the bridge answers.
 
-use crate::{Author, Content, EventId, MessageKey, RemoteId};
+use crate::{Author, Content, EventId, Membership, MessageKey, Presence, RemoteId, RoomProfile};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -66,6 +66,35 @@ pub enum Action {
         /// True to take it back.
         remove: bool,
     },
+    /// The author came to a room that the target is linked with, left it, or has another name.
+    Membership(Membership),
+    /// The author changed what such a room is called, or what it is about.
+    RoomProfile(RoomProfile),
+}
+
+/// Something worth passing on at once or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HintDelivery {
+    /// The room or person it goes to.
+    pub target: RemoteId,
+    /// Whom it is about.
+    pub author: Author,
+    /// What it is.
+    pub kind: HintKind,
+}
+
+/// What is passed on at once or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HintKind {
+    /// The author is typing, or stopped.
+    Typing(bool),
+    /// The author has read everything up to the message.
+    Read(Reference),
+    /// The author is here, or is not.
+    Presence(Presence),
+    /// The author is called something else, or has another picture, as [`HintDelivery::author`] says.
+    Profile,
 }
 
 /// An earlier message, as the bridge's network knows it.

@@ -14,6 +14,9 @@ pub struct Event {
     pub venue: Venue,
     /// Who did it.
     pub author: RemoteUser,
+    /// The persona whose own account on this network did it (a double puppet): others see the
+    /// persona as the author.
+    pub persona: Option<PersonaId>,
     /// When, by the network's clock where it tells.
     pub at: SystemTime,
     /// The key of ours that the event carries, if it was marked by a gateway (an IRC client-only
@@ -68,6 +71,8 @@ pub enum EventKind {
     },
     /// Somebody came or went.
     Membership(Membership),
+    /// The room is called something else, or is about something else, from now on.
+    RoomProfile(RoomProfile),
     /// The author wants to open a conversation with the persona of [`Venue::Private`] (an
     /// invitation, a subscription request).
     Request {
@@ -104,6 +109,17 @@ pub enum Membership {
         /// The name before.
         from: String,
     },
+}
+
+/// What changed about a room; `None` for what did not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomProfile {
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is about, in plain words; empty for nothing any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
 }
 
 /// What a message says.
@@ -144,8 +160,24 @@ pub struct Attachment {
     pub media_type: String,
     /// Its size in bytes, where it is known.
     pub size: Option<u64>,
-    /// Where it can be fetched by anybody who reads the message.
+    /// Where it can be fetched by anybody who reads the message ([`crate::Host::media_link`]).
     pub url: String,
+    /// How it is shown.
+    #[serde(default)]
+    pub shape: AttachmentShape,
+}
+
+/// How a file is shown, beyond what its media type tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttachmentShape {
+    /// As its media type suggests.
+    #[default]
+    File,
+    /// A message that was spoken.
+    Voice,
+    /// A picture that stands for words.
+    Sticker,
 }
 
 /// Something that is worth passing on at once or not at all.
@@ -172,4 +204,23 @@ pub enum Hint {
     },
     /// The user is called something else, or has another picture.
     Profile(RemoteUser),
+    /// The user is here, or is not.
+    Presence {
+        /// Who.
+        user: RemoteUser,
+        /// How they are.
+        presence: Presence,
+    },
+}
+
+/// Whether somebody is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Here.
+    Online,
+    /// Here, but not at it.
+    Away,
+    /// Not here.
+    Offline,
 }

@@ -10,22 +10,28 @@
 mod bridge;
 mod call;
 mod capabilities;
+mod control;
 mod delivery;
 mod event;
+mod host;
 mod ids;
 mod looks;
+mod media;
 mod profile;
 mod text;
 
-pub use bridge::{
-    ACCEPT_AT_ONCE, AcceptError, Accepted, Bridge, ConfigError, Factory, Health, Host, HostError, RunError, Scope,
-    parse_section,
-};
+pub use bridge::{Bridge, ConfigError, Factory, RunError, Scope, parse_section};
 pub use call::{CallDelivery, CallError, CallHeard, CallMedia, CallStep, EndReason, IceCandidate, Muted};
 pub use capabilities::{Capabilities, Support};
-pub use delivery::{Action, Delivery, DeliveryError, Found, Posting, Receipt, Reference};
-pub use event::{Attachment, Content, Event, EventKind, Hint, Membership, Style as ContentStyle, Venue};
+pub use control::Control;
+pub use delivery::{Action, Delivery, DeliveryError, Found, HintDelivery, HintKind, Posting, Receipt, Reference};
+pub use event::{
+    Attachment, AttachmentShape, Content, Event, EventKind, Hint, Membership, Presence, RoomProfile,
+    Style as ContentStyle, Venue,
+};
+pub use host::{ACCEPT_AT_ONCE, AcceptError, Accepted, Health, Host, HostError};
 pub use ids::{Author, BadName, CallId, DeviceId, EventId, InstanceName, MessageKey, PersonaId, RemoteId, RemoteUser};
 pub use looks::{is_shown, skeleton};
+pub use media::{Media, MediaError, MediaFile};
 pub use profile::{Admission, Info, PlaceKind, Profile, RequestError, RoomUse};
 pub use text::{Block, BlockKind, Colour, Span, SpanStyle, Text};

@@ -37,6 +37,7 @@ pub(crate) fn answer(delivery: &Delivery, echo: RemoteUser) -> Option<Event> {
         at: SystemTime::now(),
         key: None,
         kind,
+        persona: None,
         cursor: None,
     })
 }

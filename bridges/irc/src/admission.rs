@@ -278,6 +278,7 @@ async fn tell(running: &Running, persona: &PersonaId, room: &RemoteId, kind: Eve
         at: SystemTime::now(),
         key: None,
         kind,
+        persona: None,
         cursor: None,
     };
     // Refused if nobody is concerned; there is nobody else to be told.

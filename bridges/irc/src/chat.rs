@@ -169,6 +169,7 @@ async fn pass_on(
         at: by.time.unwrap_or_else(SystemTime::now),
         key: None,
         kind,
+        persona: None,
         cursor: None,
     };
     if let Some(words) = newcomer {

@@ -131,6 +131,7 @@ pub(super) fn event(id: &str, who: &str, venue: Venue, kind: EventKind) -> Event
         at: SystemTime::now(),
         key: None,
         kind,
+        persona: None,
         cursor: None,
     }
 }

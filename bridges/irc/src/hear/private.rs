@@ -153,6 +153,7 @@ impl Lane {
             at: SystemTime::now(),
             key: None,
             kind: EventKind::Notice(words),
+            persona: None,
             cursor: None,
         };
         drop(self.running.accept(event).await);

@@ -48,6 +48,7 @@ pub(super) fn event(instance: &Instance, running: &Running, conn: &Conn, venue: 
         key: key(&by),
         venue,
         kind,
+        persona: None,
         cursor: None,
     })
 }
@@ -105,6 +106,7 @@ pub(super) fn membership(instance: &Instance, running: &Running, venue: &Venue, 
         at: SystemTime::now(),
         key: None,
         kind: EventKind::Membership(change),
+        persona: None,
         cursor: None,
     })
 }

@@ -186,6 +186,7 @@ impl Task {
             at: SystemTime::now(),
             key: None,
             kind: EventKind::Notice(words),
+            persona: None,
             cursor: None,
         };
         // If everything ends now, the room hears the next notice.
