@@ -114,6 +114,11 @@ impl Phone {
         assert_eq!(frame["from"], json!(self.other), "{frame}");
     }
 
+    /// Waits for the end of the socket; its close code.
+    async fn is_closed(&mut self) -> Option<u16> {
+        self.socket.close_code().await
+    }
+
     async fn answers(&mut self) {
         self.does("answer", json!({"sdp": description("active")})).await;
     }
@@ -433,4 +438,28 @@ async fn accounts_of_two_gateways_call_each_other() {
     alice.calls("c3").await;
     let end = alice.hears("hangup").await;
     assert!(end["reason"].as_str().unwrap().contains("no account"), "what the other server says: {end}");
+}
+
+#[tokio::test]
+async fn a_call_over_a_socket_whose_token_is_revoked_ends_at_once() {
+    let mut line = Line::new().await;
+    line.alice.calls("c-revoked").await;
+    line.bob.hears("offer").await;
+    line.bob.does("ringing", json!({})).await;
+    line.bob.answers().await;
+    line.alice.hears("answer").await;
+    line.gateway.cli(&["account", "token", "bob", "--revoke-others"]).await;
+    line.alice.hears_end("hangup", "gone").await;
+    assert_eq!(line.bob.is_closed().await, Some(1008));
+
+    line.alice.call.clear();
+    let mut bob = Phone::new(
+        line.gateway.home("bob", &line.gateway.cli(&["account", "token", "bob"]).await).await,
+        &line.bob.other,
+    );
+    line.alice.calls("c-removed").await;
+    bob.hears("offer").await;
+    line.gateway.cli(&["account", "remove", "bob"]).await;
+    line.alice.hears_end("hangup", "gone").await;
+    assert_eq!(bob.is_closed().await, Some(1008));
 }

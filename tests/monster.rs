@@ -172,6 +172,57 @@ async fn a_call_that_cannot_be_read_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_revoked_closes_what_it_opened_and_leaves_the_rest() {
+    let gateway = gateway().await;
+    let (first, bobs) = (gateway.account("alice").await, gateway.account("bob").await);
+    let mut old = gateway.home("alice", &first).await;
+    let mut bob = gateway.home("bob", &bobs).await;
+    let second = gateway.cli(&["account", "token", "alice", "--revoke-others"]).await;
+    let mut new = gateway.home("alice", &second).await;
+    assert_eq!(old.close_code().await, Some(1008), "a command revoked its token");
+    bob.say(&gateway.address("alice", ""), "for the new one").await;
+    new.hears("for the new one").await;
+
+    let (status, body) = gateway.api("POST", "/accounts/alice/tokens", r#"{"revoke_others": true}"#).await;
+    assert_eq!(status, 201, "{body}");
+    assert_eq!(new.close_code().await, Some(1008), "the API revoked its token");
+    let third = gateway.cli(&["account", "token", "alice"]).await;
+    let mut new = gateway.home("alice", &third).await;
+    assert_eq!(gateway.api("DELETE", "/accounts/alice/tokens", "").await.0, 204);
+    assert_eq!(new.close_code().await, Some(1008), "the API revoked all tokens");
+    bob.say(&gateway.address("bob", ""), "nobody else was disturbed").await;
+}
+
+#[tokio::test]
+async fn a_new_account_has_nothing_of_the_removed_one_of_that_name() {
+    let gateway = gateway().await;
+    let bobs = gateway.account("bob").await;
+    let mut bob = gateway.home("bob", &bobs).await;
+    for (name, by_api) in [("alice", false), ("anna", true)] {
+        let (token, address) = (gateway.account(name).await, gateway.address(name, ""));
+        let mut old = gateway.home(name, &token).await;
+        bob.say(&address, "for the first one").await;
+        old.hears("for the first one").await;
+        if by_api {
+            assert_eq!(gateway.api("DELETE", &format!("/accounts/{name}"), "").await.0, 204);
+        } else {
+            gateway.cli(&["account", "remove", name]).await;
+        }
+        let second = gateway.account(name).await;
+        let mut new = gateway.home(name, &second).await;
+        bob.say(&address, "for the second one").await;
+        assert_eq!(MonsterClient::text(&new.pushed().await), "for the second one");
+        let mut heard = Vec::new();
+        while let Some(frame) = old.next().await {
+            heard.push(MonsterClient::text(&frame));
+        }
+        assert_eq!(heard, [""; 0], "the first one's socket is still told");
+        let url = format!("ws://{}/{name}?token={token}", gateway.listen);
+        assert!(MonsterClient::try_connect(&url).await.is_none(), "the first one's token opens the second's account");
+    }
+}
+
+#[tokio::test]
 async fn nothing_secret_or_said_is_in_the_log() {
     let gateway = gateway().await;
     let token = gateway.account("alice").await;

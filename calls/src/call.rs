@@ -91,6 +91,7 @@ impl Call {
             Input::Unreachable { leg, why } => self.unreachable(leg, why),
             Input::DeviceCame { leg, device } => self.device_came(leg, device),
             Input::DeviceGone { leg, device } => self.device_gone(leg, &device),
+            Input::Barred { leg, device } => self.barred(leg, device.as_ref()),
             Input::Crossed => self.crossed(),
             Input::Timeout => self.time_out(),
             Input::Stop => self.stop(),

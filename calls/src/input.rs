@@ -63,6 +63,13 @@ pub enum Input {
         /// Which.
         device: DeviceId,
     },
+    /// Whoever is at a leg may not speak for it any more.
+    Barred {
+        /// Which.
+        leg: Leg,
+        /// On this device; `None`: on any.
+        device: Option<DeviceId>,
+    },
     /// This call lost against one that the callee made to the caller at the same moment
     /// ([`glare`](crate::glare)).
     Crossed,

@@ -195,6 +195,21 @@ impl Call {
         }
     }
 
+    /// Nobody may come back to a leg: not on this device, or not at all.
+    pub(crate) fn barred(&mut self, leg: Leg, device: Option<&DeviceId>) {
+        let holds = device.is_none_or(|device| self.side(leg).device.as_ref() == Some(device));
+        match (self.stage, leg, device) {
+            (Stage::Up, ..) if holds => {
+                self.nobody_there(leg);
+                self.lost(leg);
+            }
+            (Stage::New | Stage::Calling, Leg::Caller, _) if holds => self.caller_vanished(),
+            (Stage::New | Stage::Calling, Leg::Callee, Some(device)) => self.callee.forget(device),
+            (Stage::New | Stage::Calling, Leg::Callee, None) => self.lost(leg),
+            _ => {}
+        }
+    }
+
     fn nobody_there(&mut self, leg: Leg) {
         let now = self.now;
         let side = self.side_mut(leg);

@@ -3,7 +3,7 @@
 
 use super::driver::{Beginning, Driver};
 use super::guests::GuestOut;
-use super::registry::{Handle, NoRoom, QUEUE};
+use super::registry::{Handle, NoRoom, QUEUE, Told};
 use super::wire::steps_of;
 use super::{Calls, figures, link};
 use crate::core::{CallDesk, CallFrame, CallRefusal, Party};
@@ -93,7 +93,7 @@ impl Calls {
     fn drive(
         self: &Arc<Self>,
         driver: Driver,
-        waiting: mpsc::Receiver<super::registry::Told>,
+        waiting: mpsc::Receiver<Told>,
         events: mpsc::Receiver<monster_media::Event>,
         handle: &Arc<Handle>,
     ) {
@@ -108,6 +108,11 @@ impl Calls {
         });
     }
 
+    /// Tells a call what must not get lost, however much waits there.
+    fn bar(&self, call: Arc<Handle>, input: Input) {
+        self.tasks.spawn(async move { call.tell_surely(Told::Input(input)).await });
+    }
+
     /// Two people who call each other at the same moment: one call goes on, the one whose name on
     /// the leg that both share is less, so that whoever sees both decides alike
     /// ([`glare`]).
@@ -116,7 +121,7 @@ impl Calls {
         if glare(&first.id, wire) == Glare::First {
             return Err(CallRefusal::Bad(format!("{} is calling you at this moment", to.name)));
         }
-        first.tell(super::registry::Told::Input(Input::Crossed));
+        first.tell(Told::Input(Input::Crossed));
         Ok(())
     }
 }
@@ -209,5 +214,19 @@ impl CallDesk for Arc<Calls> {
 
     fn device_gone(&self, account: &Address, device: &DeviceId) {
         self.registry.tell_of_device(account, |leg| Input::DeviceGone { leg, device: device.clone() });
+    }
+
+    fn device_barred(&self, account: &Address, device: &DeviceId) {
+        for (call, leg) in self.registry.of(account) {
+            self.bar(call, Input::Barred { leg, device: Some(device.clone()) });
+        }
+    }
+
+    fn end_abandoned(&self, is_no_more: &dyn Fn(&Address) -> bool) {
+        for account in self.registry.accounts().iter().filter(|account| is_no_more(account)) {
+            for (call, leg) in self.registry.of(account) {
+                self.bar(call, Input::Barred { leg, device: None });
+            }
+        }
     }
 }

@@ -79,6 +79,12 @@ impl Handle {
         sent.is_ok()
     }
 
+    /// The same, however long it takes until the driver has room for it.
+    pub(super) async fn tell_surely(&self, told: Told) {
+        // A call that is over needs to be told nothing.
+        let _ = self.told.send(told).await;
+    }
+
     /// Whether this device's frame of this `messageId` was here before, which is noted.
     pub(super) fn is_repeated(&self, leg: Leg, device: Option<&DeviceId>, message_id: &str) -> bool {
         let mut seen = self.seen.lock();
@@ -227,12 +233,21 @@ impl Registry {
 
     /// Tells every call of an account about one of its devices.
     pub(super) fn tell_of_device(&self, account: &Address, input: impl Fn(Leg) -> Input) {
-        let calls = self.0.lock().by_account.get(account).cloned().unwrap_or_default();
-        for call in calls {
-            for leg in call.legs_of(account) {
-                call.tell(Told::Input(input(leg)));
-            }
+        for (call, leg) in self.of(account) {
+            call.tell(Told::Input(input(leg)));
         }
+    }
+
+    /// The calls of an account, each with the leg that is its own (or both).
+    pub(super) fn of(&self, account: &Address) -> Vec<(Arc<Handle>, Leg)> {
+        let calls = self.0.lock().by_account.get(account).cloned().unwrap_or_default();
+        let legs = calls.iter().flat_map(|call| call.legs_of(account).map(|leg| (Arc::clone(call), leg)));
+        legs.collect()
+    }
+
+    /// Who is in calls.
+    pub(super) fn accounts(&self) -> Vec<Address> {
+        self.0.lock().by_account.keys().cloned().collect()
     }
 
     /// Every call.

@@ -125,6 +125,12 @@ impl Admin {
         Ok(self.book.remove_account(name, &address).await?)
     }
 
+    /// Ends all tokens of an account but the one with this hash. What they opened is closed when the
+    /// router looks next, or at once by [`super::Core::end_revoked`].
+    pub async fn revoke_tokens(&self, name: &str, keep: Option<[u8; 32]>) -> Result<(), AdminError> {
+        Ok(self.book.revoke_tokens(name, keep).await?)
+    }
+
     // -- links -----------------------------------------------------------------------------------
 
     /// Joins rooms into one conversation, or extends the one link that some of them stand in. A

@@ -10,7 +10,7 @@ use monster_protocol::{Address, Authority};
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 /// What the router knows of accounts, links and relations.
@@ -27,6 +27,8 @@ pub(crate) struct Book {
     pub(crate) touch: Notify,
     /// The store's revision when everything was read last.
     revision: AtomicI64,
+    /// How often tokens may have ended.
+    pub(crate) revocations: AtomicU64,
 }
 
 impl Book {
@@ -39,6 +41,7 @@ impl Book {
             touched: Mutex::default(),
             touch: Notify::new(),
             revision: AtomicI64::new(i64::MIN),
+            revocations: AtomicU64::new(0),
         }
     }
 
@@ -73,7 +76,13 @@ impl Book {
         drop(graph);
         self.touch_all(differing);
         self.revision.store(revision, Ordering::Release);
+        self.tokens_ended();
         Ok(())
+    }
+
+    /// Some tokens may not open anything any more.
+    fn tokens_ended(&self) {
+        self.revocations.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Reads everything again if another process has changed the store since it was read.
@@ -102,9 +111,17 @@ impl Book {
         Ok(())
     }
 
+    /// Ends all tokens of an account but the one given.
+    pub(crate) async fn revoke_tokens(&self, name: &str, keep: Option<[u8; 32]>) -> Result<(), StoreError> {
+        self.store.revoke_tokens(name, keep).await?;
+        self.tokens_ended();
+        Ok(())
+    }
+
     pub(crate) async fn remove_account(&self, name: &str, address: &Address) -> Result<(), StoreError> {
         let _changing = self.changing.lock().await;
         self.store.remove_account(name, address.as_str()).await?;
+        self.tokens_ended();
         let mut graph = self.graph.write();
         let mut touched: Vec<Address> = graph.places_of(address.as_str()).filter_map(|p| p.parse().ok()).collect();
         touched.extend(graph.link_of(address.as_str()).iter().flat_map(|link| addresses(&link.rooms)));

@@ -113,6 +113,12 @@ pub trait CallDesk: Send + Sync + 'static {
 
     /// A device has lost its last home socket. Never waits.
     fn device_gone(&self, account: &Address, device: &DeviceId);
+
+    /// A device may not speak for its account any more: no call goes on over it. Never waits.
+    fn device_barred(&self, account: &Address, device: &DeviceId);
+
+    /// Ends the calls of accounts that are no more. Never waits.
+    fn end_abandoned(&self, is_no_more: &dyn Fn(&Address) -> bool);
 }
 
 /// What a line about a call is.
@@ -143,6 +149,13 @@ impl Core {
     pub fn device_gone(&self, account: &Address, device: &DeviceId) {
         if let Some(desk) = self.desk.get() {
             desk.device_gone(account, device);
+        }
+    }
+
+    /// A device may not speak for its account any more. Never waits.
+    pub fn device_barred(&self, account: &Address, device: &DeviceId) {
+        if let Some(desk) = self.desk.get() {
+            desk.device_barred(account, device);
         }
     }
 

@@ -65,6 +65,7 @@ use lanes::Lanes;
 use monster_bridge_api::{Bridge, Health, InstanceName};
 use monster_protocol::{Address, Authority, Request, Response};
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +84,8 @@ pub struct Core {
     bridges: Mutex<Vec<(InstanceName, Arc<dyn Bridge>)>>,
     health: supervisor::HealthTable,
     profiles: about::Profiles,
+    /// [`Core::revocations`] when home sockets and calls were looked through.
+    revoked: AtomicU64,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -105,6 +108,7 @@ impl Core {
             bridges: Mutex::default(),
             health: supervisor::HealthTable::default(),
             profiles: about::Profiles::default(),
+            revoked: AtomicU64::new(0),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         })
@@ -170,6 +174,28 @@ impl Core {
         self.handle(peer, to, request).await
     }
 
+    /// Ends what is open of accounts that are no more, or by tokens that have ended: home sockets and
+    /// calls.
+    ///
+    /// # Errors
+    /// If the store cannot be read. It is tried again soon.
+    pub async fn end_revoked(&self) -> Result<(), StoreError> {
+        let now = self.revocations();
+        if self.revoked.load(Ordering::Acquire) == now {
+            return Ok(());
+        }
+        // Before it is looked: what comes meanwhile is looked for again.
+        self.revoked.store(now, Ordering::Release);
+        if let Some(desk) = self.desk.get() {
+            desk.end_abandoned(&|account| {
+                matches!(graph::home_of(self.book.ours(), account), graph::Home::Local(_))
+                    && self.book.resolve(account).is_err()
+            });
+        }
+        let Some(port) = self.port.get() else { return Ok(()) };
+        port.end_revoked().await.inspect_err(|_| self.look_for_revoked())
+    }
+
     /// The account can be reached now: its lanes go on at once. Never waits.
     pub fn wake(&self, account: &Address) {
         self.wake_destination(account.as_str());
@@ -187,6 +213,27 @@ impl Core {
         let Ok(owner) = Address::new::<&str>(&name, &[], self.book.ours()) else { return Ok(None) };
         self.book.look_again(&owner).await?;
         Ok(Some(owner))
+    }
+
+    /// Whose tokens those with these SHA-256 are, in their order.
+    pub async fn owners_of_tokens(
+        &self,
+        hashes: Vec<[u8; 32]>,
+    ) -> Result<Vec<Option<Address>>, crate::store::StoreError> {
+        let ours = self.book.ours();
+        let names = self.store.accounts_of_tokens(hashes).await?.into_iter();
+        Ok(names.map(|name| Address::new::<&str>(&name?, &[], ours).ok()).collect())
+    }
+
+    /// How often tokens may have ended. Whoever looked a token up, and finds another number when that
+    /// took effect, calls [`Core::look_for_revoked`].
+    pub fn revocations(&self) -> u64 {
+        self.book.revocations.load(Ordering::Acquire)
+    }
+
+    /// What is open is looked through again, soon.
+    pub fn look_for_revoked(&self) {
+        self.revoked.store(u64::MAX, Ordering::Release);
     }
 
     /// How many lanes are at work, and how many wait for their time.

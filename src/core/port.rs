@@ -1,6 +1,7 @@
 //! What the core asks of the Monster side: [`MonsterPort`], implemented by `monster`, called by
 //! lanes and by requests that another server has to answer.
 
+use crate::store::StoreError;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use monster_bridge_api::{DeliveryError, DeviceId, RequestError};
@@ -29,6 +30,10 @@ pub trait MonsterPort: Send + Sync + 'static {
         via: &Address,
         request: Request<'static>,
     ) -> Result<Response<'static>, RequestError>;
+
+    /// Closes every home socket whose token no longer opens its account. An error if that could not be
+    /// found out: nothing is closed then.
+    async fn end_revoked(&self) -> Result<(), StoreError>;
 
     /// Puts a frame that is worth nothing later (a step of a call) into the home sockets of a local
     /// account, in order and without waiting: to all of them, to one, or to all but one. What was

@@ -1,4 +1,5 @@
-//! What goes on in the background while the router runs: seeing what other processes changed,
+//! What goes on in the background while the router runs: seeing what other processes changed, ending
+//! what revoked tokens opened,
 //! telling bridges which rooms are in use, writing the map, removing what is old, and the figures
 //! of the backlog. Part of [`Core`]; started by [`Core::start`].
 
@@ -47,7 +48,11 @@ impl Core {
         loop {
             tokio::time::sleep(REVISION).await;
             let question = changes::question(self.store.as_ref()).await;
-            match self.book.refresh().await {
+            let seen = async {
+                self.book.refresh().await?;
+                self.end_revoked().await
+            };
+            match seen.await {
                 Ok(()) => {
                     if let Some(question) = question {
                         changes::answer(self.store.as_ref(), &question).await;

@@ -106,7 +106,11 @@ impl Exchange {
         let ends = Ends { account: account.clone(), here: self.here.clone() };
         self.entry = Some(self.side.hub.enter(ends, Arc::clone(&self.device)));
         self.side.core.wake(account);
-        if self.kind == Kind::Home {
+        if let Some(key) = self.device.key {
+            if key.seen != self.side.core.revocations() {
+                // Its token may have ended between being looked up and now.
+                self.side.core.look_for_revoked();
+            }
             self.side.core.device_came(account, &self.device.name);
         }
     }

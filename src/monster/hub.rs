@@ -41,19 +41,30 @@ pub(super) struct Device {
     ext: AtomicBool,
     /// Whether it left something unanswered, so that another way is tried first.
     mute: AtomicBool,
+    /// What opened it, if it is a home socket.
+    pub key: Option<Key>,
+}
+
+/// By what a home socket was opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    /// The token, as the store keeps it.
+    pub hash: [u8; 32],
+    /// [`crate::core::Core::revocations`] before the token was looked up.
+    pub seen: u64,
 }
 
 impl Device {
     /// A socket that reaches somebody.
     pub(super) fn new(outbox: Arc<Outbox>, ext: bool) -> Self {
-        Self::named(outbox, ext, None)
+        Self::named(outbox, ext, None, None)
     }
 
-    /// The same, with the name that it gave itself.
-    pub(super) fn named(outbox: Arc<Outbox>, ext: bool, name: Option<DeviceId>) -> Self {
+    /// The same, with the name that it gave itself, and with the key of a home socket.
+    pub(super) fn named(outbox: Arc<Outbox>, ext: bool, name: Option<DeviceId>, key: Option<Key>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let name = name.unwrap_or_else(|| DeviceId::new(format!("s{}", NEXT.fetch_add(1, Ordering::Relaxed))));
-        Self { name, outbox, ext: AtomicBool::new(ext), mute: AtomicBool::new(false) }
+        Self { name, outbox, ext: AtomicBool::new(ext), mute: AtomicBool::new(false), key }
     }
 
     /// Whether its reader knows the optional fields.
@@ -113,6 +124,15 @@ impl Hub {
     pub(super) fn has(&self, owner: &Address, device: &DeviceId) -> bool {
         let sockets = self.sockets.lock();
         sockets.get(&Ends::home(owner)).is_some_and(|sockets| sockets.devices.iter().any(|d| d.name == *device))
+    }
+
+    /// Every home socket, with its owner.
+    pub(super) fn homes(&self) -> Vec<(Address, Arc<Device>)> {
+        let all = self.sockets.lock();
+        let devices =
+            all.iter().flat_map(|(ends, sockets)| sockets.devices.iter().map(|device| (&ends.account, device)));
+        let homes = devices.filter(|(_, device)| device.key.is_some());
+        homes.map(|(owner, device)| (owner.clone(), Arc::clone(device))).collect()
     }
 
     /// Is notified of each further socket between these ends; `None` if there is none now.

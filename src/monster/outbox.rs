@@ -7,6 +7,7 @@
 use monster_protocol::Response;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -27,6 +28,7 @@ pub(super) type Answer = oneshot::Receiver<Response<'static>>;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     state: Mutex<State>,
+    cut: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +105,27 @@ impl Outbox {
             state.closing = Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) });
             wake(state.session.take(), state);
         }
+    }
+
+    /// Ends the socket without anything more being written to it or read from it. Whoever waits for an
+    /// answer is told.
+    pub(super) fn cut(&self, reason: &'static str) {
+        let mut state = self.state.lock();
+        let session = state.session.take();
+        let closing = Some(CloseFrame { code: CloseCode::Policy, reason: Utf8Bytes::from_static(reason) });
+        *state = State { closing, ended: state.ended, ..State::default() };
+        self.cut.store(true, Ordering::Release);
+        wake(session, state);
+    }
+
+    /// True once it was cut.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// How the socket is closed, if it was cut.
+    pub(super) fn cut_off(&self) -> Option<CloseFrame> {
+        if self.is_cut() { self.state.lock().closing.clone() } else { None }
     }
 
     /// Takes what is to be written next, about `bytes` of it. Called by the session alone, which is
@@ -256,6 +279,18 @@ mod tests {
         assert!(
             answers.iter_mut().all(|answer| matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)))
         );
+    }
+
+    #[test]
+    fn what_is_cut_writes_nothing_more_and_nobody_waits_for_its_answers() {
+        let outbox = Outbox::default();
+        let mut answer = outbox.ask("a", "one".into());
+        assert_eq!(outbox.cut_off(), None);
+        outbox.cut("enough");
+        assert!(matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(outbox.is_ending());
+        assert_eq!(take(&outbox), [""; 0]);
+        assert_eq!(outbox.cut_off().unwrap().reason, "enough");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::dialer::DialError;
 use super::hub::{Device, Ends};
 use super::render::{Reader, code, frame};
 use crate::core::{MonsterPort, Outgoing, Pushed, Sockets};
+use crate::store::StoreError;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -21,6 +22,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 const NOBODY_ONLINE: Duration = Duration::from_mins(30);
 /// How long an account of another server may take to answer a question.
 const ASK_WITHIN: Duration = Duration::from_secs(9);
+
+/// What a home socket is told whose token has ended.
+const REVOKED: &str = "this token does not open this account any more";
 
 /// What the core calls.
 pub struct Port(Arc<MonsterSide>);
@@ -197,6 +201,20 @@ impl MonsterPort for Port {
         };
         let late = |_| RequestError::Unavailable(format!("{to} did not answer in time"));
         tokio::time::timeout(ASK_WITHIN, asking).await.map_err(late)?
+    }
+
+    async fn end_revoked(&self) -> Result<(), StoreError> {
+        let homes = self.0.hub.homes();
+        let hashes = homes.iter().filter_map(|(_, device)| device.key).map(|key| key.hash).collect();
+        let owners = self.0.core.owners_of_tokens(hashes).await?;
+        for ((account, device), owner) in homes.into_iter().zip(owners) {
+            if owner.as_ref() != Some(&account) && !device.outbox.is_cut() {
+                tracing::info!(%account, "a home socket is closed: its token has ended");
+                device.outbox.cut(REVOKED);
+                self.0.core.device_barred(&account, &device.name);
+            }
+        }
+        Ok(())
     }
 
     fn push(&self, to: &Address, sockets: &Sockets, request: &Request<'_>) -> Vec<Pushed> {

@@ -21,6 +21,9 @@ use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 /// About how many bytes are written at a time, before it is looked for what else there is to do.
 const BATCH: usize = 64 << 10;
 
+/// How long what was asked may take to be finished, on a socket whose owner lost the right to it.
+const CUT_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long a socket may do nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -96,6 +99,8 @@ enum Event {
     Identified,
     /// We are to close it.
     Close(CloseFrame),
+    /// We are to close it now, whatever waits.
+    Cut(CloseFrame),
     /// Nothing can be written any more.
     Lost,
     /// It ends, and everything that was to be answered has been.
@@ -137,6 +142,7 @@ impl Session {
                 Event::Heard(heard) => self.hear(heard),
                 Event::Identified => {}
                 Event::Close(close) => self.end(How::Close(close)),
+                Event::Cut(close) => self.cut(close),
                 Event::Lost => self.lose(None),
                 Event::Time => self.time_passed(&mut socket),
                 Event::WoundUp => break,
@@ -155,6 +161,11 @@ impl Session {
     }
 
     fn poll(&mut self, socket: &mut Socket, mut timer: Pin<&mut Sleep>, context: &mut Context<'_>) -> Poll<Event> {
+        if !self.is_gone()
+            && let Some(close) = self.outbox.cut_off()
+        {
+            return Poll::Ready(Event::Cut(close));
+        }
         if let Poll::Ready(event) = self.poll_write(socket, context) {
             return Poll::Ready(event);
         }
@@ -288,6 +299,14 @@ impl Session {
         self.end(How::Gone(None));
         if let Some(ending) = &mut self.ending {
             ending.how = How::Gone(close);
+        }
+    }
+
+    /// The other side may not be heard any more; what it asked before is finished, if that is soon.
+    fn cut(&mut self, close: CloseFrame) {
+        self.lose(Some(close));
+        if let Some(ending) = &mut self.ending {
+            ending.by = ending.by.min(Instant::now() + CUT_WITHIN);
         }
     }
 

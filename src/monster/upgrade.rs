@@ -8,7 +8,7 @@ use super::MonsterSide;
 use super::exchange::{Exchange, Speaking};
 use super::figures::Kind;
 use super::handshake::{Handshake, Refusal};
-use super::hub::Device;
+use super::hub::{Device, Key};
 use super::limits::Entered;
 use super::session::Session;
 use crate::core::{Peer, Side, Speaker};
@@ -106,11 +106,13 @@ async fn exchange(
     headers: &HeaderMap,
     origin: Entered,
 ) -> Result<Exchange, Refusal> {
-    let device = Arc::new(Device::named(Arc::default(), query.ext, query.device));
-    let (kind, speaking) = if let Some(token) = bearer(headers)?.or(query.token) {
-        let owner = owner(side, &here, &token, &device).await?;
-        (Kind::Home, Speaking::Known(Arc::new(Peer::Account(owner))))
-    } else if let Some(check_url) = query.check_url {
+    let device = |key| Arc::new(Device::named(Arc::default(), query.ext, query.device.clone(), key));
+    if let Some(token) = bearer(headers)?.or(query.token) {
+        let device = device(Some(key(side, &here, &token).await?));
+        let speaking = Speaking::Known(Arc::new(Peer::Account(owner(here.clone(), &device))));
+        return Ok(Exchange::new(Arc::clone(side), Kind::Home, here, speaking, device, Some(origin)));
+    }
+    let (kind, speaking) = if let Some(check_url) = query.check_url {
         let asking = Arc::clone(side);
         let places = origin.identifications();
         let identifying = async move { asking.identifier.identify(&check_url, &places).await };
@@ -118,7 +120,7 @@ async fn exchange(
     } else {
         (Kind::Anonymous, Speaking::Known(Arc::clone(&side.nobody)))
     };
-    Ok(Exchange::new(Arc::clone(side), kind, here, speaking, device, Some(origin)))
+    Ok(Exchange::new(Arc::clone(side), kind, here, speaking, device(None), Some(origin)))
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
@@ -131,8 +133,8 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// The owner of `here`, if the token is theirs.
-async fn owner(side: &MonsterSide, here: &Address, token: &str, device: &Device) -> Result<Speaker, Refusal> {
+/// What a token opens `here` with, if it does.
+async fn key(side: &MonsterSide, here: &Address, token: &str) -> Result<Key, Refusal> {
     let wrong = || {
         let why = "this token does not open this account; `monster-gateway account token NAME` makes a new one";
         Refusal::new(StatusCode::UNAUTHORIZED, why)
@@ -140,15 +142,19 @@ async fn owner(side: &MonsterSide, here: &Address, token: &str, device: &Device)
     if token.len() > LONGEST_TOKEN {
         return Err(wrong());
     }
-    match side.core.owner_of_token(crate::token::hash(token)).await {
-        Ok(Some(owner)) if owner == *here => {
-            let (ext, device) = (device.reads_ext(), device.name.clone());
-            Ok(Speaker { account: owner, side: Side::Home, ext, nickname: None, picture: None, device })
-        }
+    let key = Key { hash: crate::token::hash(token), seen: side.core.revocations() };
+    match side.core.owner_of_token(key.hash).await {
+        Ok(Some(owner)) if owner == *here => Ok(key),
         Ok(_) => Err(wrong()),
         Err(error) => {
             tracing::warn!(%error, "a token could not be looked up");
             Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the token could not be looked up; try again"))
         }
     }
+}
+
+/// The owner of an account, on this device.
+fn owner(account: Address, device: &Device) -> Speaker {
+    let (ext, device) = (device.reads_ext(), device.name.clone());
+    Speaker { account, side: Side::Home, ext, nickname: None, picture: None, device }
 }

@@ -173,6 +173,9 @@ pub trait Store: Send + Sync + 'static {
     /// Whose token this is.
     async fn account_of_token(&self, hash: [u8; 32]) -> Result<Option<String>, StoreError>;
 
+    /// Whose tokens these are, in their order.
+    async fn accounts_of_tokens(&self, hashes: Vec<[u8; 32]>) -> Result<Vec<Option<String>>, StoreError>;
+
     // -- relations -----------------------------------------------------------------------------
 
     /// Sets how a Monster account stands to an address (member of a room, contact of a person).

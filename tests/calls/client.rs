@@ -154,3 +154,20 @@ async fn the_screen_is_shared_and_the_camera_comes_back() {
     alice.click("call-hangup").await;
     tokio::join!(alice.is_idle(), bob.is_idle());
 }
+
+#[tokio::test]
+async fn a_page_whose_token_is_revoked_hangs_up_signs_out_and_says_why() {
+    let gateway = gateway().await;
+    let browser = Browser::start().await;
+    let (alice, bob) = two(&gateway, &browser).await;
+    open_conversation(&alice, &gateway, &gateway.address("bob", "")).await;
+    alice.click("call-voice").await;
+    bob.click("ring-accept").await;
+    tokio::join!(call_is(&alice, "connected"), call_is(&bob, "connected"));
+
+    gateway.cli(&["account", "token", "bob", "--revoke-others"]).await;
+    bob.reads("signin-problem", "no longer valid").await;
+    alice.sees_no("call").await;
+    // It stays so: nothing tries the token again.
+    bob.sees("signin").await;
+}

@@ -21,9 +21,13 @@ export function pauseBefore(tries, random) {
   return longest / 2 + (random * longest) / 2;
 }
 
+/** The code of a close that may mean that the token has ended (RFC 6455 §7.4.1). */
+const POLICY = 1008;
+
 /**
  * Emits `state` (`'connecting' | 'open' | 'waiting' | 'closed'`) and, before each further try after one
- * that never opened, `refused` (the token may have been revoked; a WebSocket cannot tell).
+ * that never opened or was closed for a reason of policy, `refused` (the token may have been revoked; a
+ * WebSocket cannot tell).
  */
 export class HomeSocket extends Emitter {
   state = 'closed';
@@ -115,9 +119,9 @@ export class HomeSocket extends Emitter {
       this.#heard = Date.now();
       if (socket === this.#socket) this.#hear(socket, data);
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (socket !== this.#socket) return;
-      if (!opened) this.emit('refused');
+      if (!opened || code === POLICY) this.emit('refused');
       this.#lose(socket);
     };
     socket.onerror = () => {};

@@ -28,10 +28,10 @@ class Fake {
     this.sent.push(JSON.parse(text));
   }
 
-  close() {
+  close(code = 1006) {
     if (this.readyState === 3) return;
     this.readyState = 3;
-    this.onclose?.({ code: 1006 });
+    this.onclose?.({ code });
   }
 }
 
@@ -61,6 +61,19 @@ test('a request without an answer is sent again, as it was, on the next socket',
   t.mock.timers.tick(1000);
   Fake.all[2].open();
   assert.deepEqual(Fake.all[2].sent, []);
+});
+
+test('a socket that is closed for a reason of policy is one that may have lost its token', (t) => {
+  const socket = stage(t);
+  let refused = 0;
+  socket.on('refused', () => (refused += 1));
+  Fake.all[0].open();
+  Fake.all[0].close(1001);
+  assert.equal(refused, 0);
+  t.mock.timers.tick(1000);
+  Fake.all[1].open();
+  Fake.all[1].close(1008);
+  assert.equal(refused, 1);
 });
 
 test('a step of a call that has become too old is not sent again', async (t) => {

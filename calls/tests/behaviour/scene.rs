@@ -99,6 +99,10 @@ impl Scene {
         self.input(Input::DeviceGone { leg, device: DeviceId::new(device) })
     }
 
+    pub(crate) fn barred(&mut self, leg: Leg, device: Option<&str>) -> Vec<String> {
+        self.input(Input::Barred { leg, device: device.map(DeviceId::new) })
+    }
+
     /// What the relay finds in what it takes from now on.
     pub(crate) fn relay_finds(&mut self, described: Described) -> &mut Self {
         self.relay_finds = described;

@@ -154,6 +154,16 @@ fn a_ringing_device_that_goes_is_no_end() {
 }
 
 #[test]
+fn whoever_may_not_call_or_be_called_any_more_ends_the_call_before_it_is_answered() {
+    let mut scene = Scene::ringing();
+    assert_eq!(scene.barred(Leg::Callee, Some("phone")), [""; 0], "the tablet rings on");
+    assert_eq!(scene.barred(Leg::Callee, None)[0], "caller desk: end, Gone");
+    let mut scene = Scene::ringing();
+    assert_eq!(scene.barred(Leg::Caller, Some("desk"))[1], "callee, all: end, Cancelled");
+    assert_eq!(scene.barred(Leg::Caller, None), [""; 0], "it is over");
+}
+
+#[test]
 fn an_answer_that_crosses_the_cancel_changes_nothing() {
     let mut scene = Scene::ringing();
     scene.caller(end(EndReason::HungUp));

@@ -272,6 +272,18 @@ fn a_device_that_is_gone_and_not_heard_either_ends_the_call_in_ten_seconds() {
 }
 
 #[test]
+fn a_device_that_may_not_come_back_ends_the_call_at_once() {
+    for device in [Some("phone"), None] {
+        let mut scene = Scene::talking();
+        let told = scene.barred(Leg::Callee, device);
+        assert_eq!(told[..2], ["caller desk: end, Gone", "callee, all: end, Gone"], "{device:?}");
+    }
+    let mut scene = Scene::talking();
+    assert_eq!(scene.barred(Leg::Callee, Some("tablet")), [""; 0], "it has no part in the call");
+    assert_eq!(scene.wait(600), [""; 0]);
+}
+
+#[test]
 fn the_same_device_that_comes_back_is_not_gone() {
     let mut scene = Scene::talking();
     scene.gone(Leg::Caller, "desk");

@@ -286,6 +286,7 @@ impl Op {
             21 => media(MediaEvent::Failed { leg, why: why() }),
             22 => Some(Input::Unreachable { leg, why: why() }),
             23 => self.device.clone().map(|device| Input::DeviceCame { leg, device }),
+            24 if self.later % 64 == 63 => Some(Input::Barred { leg, device: self.device.clone() }),
             24 => self.device.clone().map(|device| Input::DeviceGone { leg, device }),
             25 => Some(Input::Crossed),
             26 => Some(Input::Timeout),

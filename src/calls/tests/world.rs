@@ -5,7 +5,7 @@ use crate::core::{
     Core, Environment, MonsterPort, Outgoing, Peer, Pushed, Settings as CoreSettings, Side, Sockets, Speaker,
 };
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Account, AccountKind, Store};
+use crate::store::{Account, AccountKind, Store, StoreError};
 use async_trait::async_trait;
 use monster_bridge_api::{
     Action, Admission, Author, BadName, Bridge, CallDelivery, CallError, CallHeard, CallId, CallStep, Capabilities,
@@ -50,6 +50,10 @@ impl MonsterPort for Port {
 
     async fn ask(&self, to: &Address, _: &Address, _: Request<'static>) -> Result<Response<'static>, RequestError> {
         Err(RequestError::Unavailable(format!("{to} cannot be reached")))
+    }
+
+    async fn end_revoked(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn push(&self, to: &Address, sockets: &Sockets, request: &Request<'_>) -> Vec<Pushed> {

@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::core::{Act, Core, MonsterPort, Outgoing, Peer, Pushed, Sockets};
-use crate::store::{AccountKind, Store};
+use crate::store::{AccountKind, Store, StoreError};
 use async_trait::async_trait;
 use monster_bridge_api::{DeliveryError, RequestError};
 use monster_protocol::{Address, Authority, Request, RequestBody, Response};
@@ -55,6 +55,10 @@ impl MonsterPort for End {
     ) -> Result<Response<'static>, RequestError> {
         let other = self.other(to).ok_or_else(|| RequestError::Unavailable("dark".to_owned()))?;
         Ok(other.request(&remote(via.as_str()), to, request).await)
+    }
+
+    async fn end_revoked(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn push(&self, _: &Address, _: &Sockets, _: &Request<'_>) -> Vec<Pushed> {

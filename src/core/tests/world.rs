@@ -5,7 +5,7 @@ use crate::core::{
     Admin, Core, Environment, MonsterPort, NewEnd, Outgoing, Peer, Pushed, Settings, Side, Sockets, Speaker,
 };
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Account, AccountKind, Store};
+use crate::store::{Account, AccountKind, Store, StoreError};
 use async_trait::async_trait;
 use monster_bridge_api::{
     Accepted, Admission, Author, BadName, Bridge, Capabilities, Content, Delivery, DeliveryError, DeviceId, Event,
@@ -66,6 +66,10 @@ impl MonsterPort for Monsters {
         let answer = answer.map(|answer| Response { message_id: request.message_id.clone(), ..answer });
         self.asked.lock().push(request);
         answer.ok_or_else(unreachable)
+    }
+
+    async fn end_revoked(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn push(&self, _: &Address, _: &Sockets, _: &Request<'_>) -> Vec<Pushed> {

@@ -4,7 +4,7 @@ use super::Api;
 use super::error::{ApiError, Result};
 use super::input::{Body, Parameters, Segments, TEXT_BYTES, picture, text};
 use super::page::{Page, PageOf, PageParameters};
-use crate::store::{Account, AccountKind, StoreError};
+use crate::store::{Account, AccountKind};
 use crate::token::AccountToken;
 use axum::Json;
 use axum::extract::State;
@@ -198,6 +198,7 @@ pub(super) async fn put(
 pub(super) async fn remove(State(api): State<Api>, Segments(name): Segments<String>) -> Result<StatusCode> {
     if api.store.account(&name).await?.is_some() {
         api.core.admin().remove_account(&name).await?;
+        api.core.end_revoked().await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -221,7 +222,8 @@ pub(super) async fn make_token(
     let token = AccountToken::make(&|bytes| api.environment.random.fill(bytes));
     api.store.add_token(&name, token.hash()).await?;
     if request.revoke_others {
-        api.store.revoke_tokens(&name, Some(token.hash())).await?;
+        api.core.admin().revoke_tokens(&name, Some(token.hash())).await?;
+        api.core.end_revoked().await?;
     }
     Ok((StatusCode::CREATED, Json(TokenView { token: token.reveal().to_owned() })))
 }
@@ -231,8 +233,7 @@ pub(super) async fn make_token(
     params(("name" = String, Path, description = "The name in the account's address")),
     responses((status = 204, description = "The account has no token any more")))]
 pub(super) async fn revoke_tokens(State(api): State<Api>, Segments(name): Segments<String>) -> Result<StatusCode> {
-    match api.store.revoke_tokens(&name, None).await {
-        Ok(()) | Err(StoreError::Missing(_)) => Ok(StatusCode::NO_CONTENT),
-        Err(error) => Err(error.into()),
-    }
+    api.core.admin().revoke_tokens(&name, None).await?;
+    api.core.end_revoked().await?;
+    Ok(StatusCode::NO_CONTENT)
 }

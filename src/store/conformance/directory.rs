@@ -67,6 +67,8 @@ pub(crate) async fn tokens_speak_for_their_account_until_revoked(fixture: &impl 
     store.revoke_tokens("alice", Some([2; 32])).await.unwrap();
     assert_eq!(store.account_of_token([1; 32]).await.unwrap(), None);
     assert_eq!(store.account_of_token([2; 32]).await.unwrap().as_deref(), Some("alice"));
+    let all = store.accounts_of_tokens(vec![[1; 32], [2; 32], [1; 32]]).await.unwrap();
+    assert_eq!(all, [None, Some("alice".to_owned()), None]);
     store.revoke_tokens("alice", None).await.unwrap();
     assert_eq!(store.account_of_token([2; 32]).await.unwrap(), None);
 }

@@ -360,6 +360,11 @@ impl Store for SqliteStore {
         self.read("look a token up", move |conn, _| people::account_of_token(conn, &hash)).await
     }
 
+    async fn accounts_of_tokens(&self, hashes: Vec<[u8; 32]>) -> Result<Vec<Option<String>>, StoreError> {
+        let all = move |conn: &_| hashes.iter().map(|hash| people::account_of_token(conn, hash)).collect();
+        self.read("look tokens up", move |conn, _| all(conn)).await
+    }
+
     async fn set_relation(&self, relation: Relation) -> Result<(), StoreError> {
         self.write("set a relation", move |writing| people::set_relation(writing, &relation)).await
     }

@@ -150,6 +150,24 @@ impl Gateway {
         Some((status, body))
     }
 
+    /// A request to the provisioning API, with the administrator's token: status and body.
+    pub async fn api(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let token = self.cli(&["admin-token"]).await;
+        let mut stream = tokio::net::TcpStream::connect(self.listen).await.unwrap();
+        let request = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.host(),
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        crate::within("the answer of the API", stream.read_to_end(&mut answer)).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+        (status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+    }
+
     /// SIGKILL.
     pub async fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
