@@ -163,6 +163,7 @@ impl Gateway {
             accounts: monster::accounts(Arc::clone(&monster), |request| {
                 request.extensions().get::<http::ClientAddress>().map(|client| client.0)
             }),
+            bridges: core.registered_bridges(),
             trusted_proxies: server.trusted_proxies.clone().into(),
             public_url: server.public_url.clone(),
             links,

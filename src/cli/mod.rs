@@ -60,7 +60,8 @@ enum Command {
     Backup(copies::Backup),
     /// Put a copy of the store back; the gateway must not be running.
     Restore(copies::Restore),
-    /// Print the Matrix application-service registration of a bridge instance.
+    /// Print what the server of a bridge's network needs to let it in, as a Matrix homeserver its
+    /// registration of an application service.
     Registration(small::Registration),
     Chat(chat::Chat),
     #[cfg(feature = "caller")]

@@ -60,11 +60,15 @@ impl Registration {
         let Some(instance) = config.bridges.iter().find(|instance| instance.name.as_str() == name) else {
             return Err(Failure::missing(format!("no bridge `{name}` is configured")));
         };
-        Err(Failure::data(format!(
-            "the bridge `{name}` is of the kind `{}`, which has no registration; only Matrix bridges have one, and this \
-             version has none",
-            instance.kind
-        )))
+        let bridge = instance.build(&bridge_kinds(), &config.server);
+        let bridge = bridge.map_err(|why| Failure::data(format!("bridges.{name}.{why}")))?;
+        match bridge.registration() {
+            Some(text) => print::line(text.trim_end()),
+            None => Err(Failure::data(format!(
+                "the bridge `{name}` is of the kind `{}`, which has no registration: its network needs none",
+                instance.kind
+            ))),
+        }
     }
 }
 

@@ -121,6 +121,11 @@ impl Core {
         self.bridges.lock().push((instance.clone(), bridge));
     }
 
+    /// The bridges that are registered.
+    pub fn registered_bridges(&self) -> Vec<Arc<dyn Bridge>> {
+        self.bridges.lock().iter().map(|(_, bridge)| Arc::clone(bridge)).collect()
+    }
+
     /// Connects the Monster side; before [`Core::start`].
     pub fn set_port(&self, port: Arc<dyn MonsterPort>) {
         if self.port.set(port).is_err() {

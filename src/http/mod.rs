@@ -1,9 +1,10 @@
 //! The listener's routes: who answers at which path. Health, figures, check tokens and the page at
-//! `/` are here; the APIs are `api`, the web client is `web`, join links are `call`; every
-//! other path is an account's and handed to
+//! `/` are here; the APIs are `api`, the web client is `web`, join links are `call`, what servers of
+//! bridged networks call is `bridges_web`; every other path is an account's and handed to
 //! `monster`. Called by `app`, which binds the listener and says what is behind the routes.
 
 pub mod api;
+mod bridges_web;
 mod call;
 mod check;
 mod client;
@@ -32,9 +33,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
+use monster_bridge_api::Bridge;
 use std::sync::Arc;
 
-/// The largest body of a request, in bytes.
+/// The largest body of a request, in bytes. (What is for a bridge has the bridge's own limit.)
 const BODY_BYTES: usize = 64 * 1024;
 
 /// What is behind the routes.
@@ -51,6 +53,8 @@ pub struct Site {
     pub api: Router,
     /// Answers at the paths of accounts, as its fallback.
     pub accounts: Router,
+    /// All bridges, of which some answer at paths of their own.
+    pub bridges: Vec<Arc<dyn Bridge>>,
     /// Proxies whose word about the client's address counts.
     pub trusted_proxies: Arc<[IpNet]>,
     /// The URL by which people reach the gateway.
@@ -77,6 +81,7 @@ pub fn router(site: Site) -> Router {
         .merge(call::routes(site.links, Arc::clone(&web)))
         .merge(web::routes(web))
         .merge(site.api)
+        .merge(bridges_web::routes(&site.bridges))
         .fallback_service(site.accounts.layer(middleware::from_fn(keep_reserved)))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(guard::headers))
