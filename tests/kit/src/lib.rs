@@ -13,12 +13,14 @@ mod figures;
 mod gateway;
 mod irc_client;
 mod irc_servers;
+mod matrix_client;
 mod monster_client;
 mod netns;
 mod process;
 #[cfg(test)]
 mod selftest;
 mod stage;
+mod synapse;
 mod tap;
 pub mod tools;
 
@@ -28,10 +30,12 @@ pub use figures::{Figures, MediaPath, Medium};
 pub use gateway::Gateway;
 pub use irc_client::{IrcClient, IrcLine};
 pub use irc_servers::{Ergo, Inspircd, Ngircd};
+pub use matrix_client::MatrixClient;
 pub use monster_client::MonsterClient;
 pub use netns::Namespace;
 pub use process::Process;
 pub use stage::{Stage, irc_section, irc_section_at};
+pub use synapse::Synapse;
 pub use tap::Tap;
 
 use std::future::Future;

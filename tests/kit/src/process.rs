@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 use tokio::process::{Child, Command};
 
 /// A running child process.
@@ -30,13 +31,25 @@ impl Process {
 
     /// Waits until the process accepts connections.
     pub async fn listens(&mut self, address: SocketAddr) {
-        let what = format!("{} listening on {address}", self.name);
-        let waiting = crate::until(&what, || async move { tokio::net::TcpStream::connect(address).await.ok() });
-        tokio::select! {
-            _ = waiting => {}
-            status = self.child.wait() => {
-                panic!("{} ended at once ({status:?}):\n{}", self.name, std::fs::read_to_string(&self.log).unwrap_or_default());
+        self.listens_within(address, crate::PATIENCE).await;
+    }
+
+    /// The same for one that needs seconds of the processor before it does.
+    pub async fn listens_slowly(&mut self, address: SocketAddr) {
+        self.listens_within(address, 6 * crate::PATIENCE).await;
+    }
+
+    async fn listens_within(&mut self, address: SocketAddr, patience: Duration) {
+        let listening = async {
+            while tokio::net::TcpStream::connect(address).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
+        };
+        tokio::select! {
+            listens = tokio::time::timeout(patience, listening) => {
+                assert!(listens.is_ok(), "{} does not listen on {address} within {patience:?}:\n{}", self.name, self.output());
+            }
+            status = self.child.wait() => panic!("{} ended at once ({status:?}):\n{}", self.name, self.output()),
         }
     }
 

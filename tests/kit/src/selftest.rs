@@ -1,8 +1,8 @@
-//! The kit's own test: each server starts and carries a line between two people, the browser counts
+//! The kit's own test: each server starts and carries words between two people, the browser counts
 //! what it receives, and a network namespace loses what it is told to.
 
-use crate::{Browser, Ergo, Inspircd, IrcClient, Namespace, Ngircd};
-use serde_json::Value;
+use crate::{Browser, Ergo, Inspircd, IrcClient, Namespace, Ngircd, Synapse};
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::net::UdpSocket;
 
@@ -33,6 +33,39 @@ async fn ngircd_carries_a_line() {
 async fn inspircd_carries_a_line() {
     let server = Inspircd::start().await;
     carries_a_line(server.address).await;
+}
+
+#[tokio::test]
+async fn synapse_carries_what_people_do_and_keeps_it_over_a_restart() {
+    let mut synapse = Synapse::start().await;
+    let ann = synapse.register("ann").await;
+    let mut bob = synapse.register("bob").await;
+    let room = ann.create_direct(&bob.id).await;
+    assert_eq!(bob.invited().await, (room.clone(), ann.id.clone()));
+    bob.join(&room).await;
+    let hello = ann.say(&room, "hello bob").await;
+    assert_eq!(bob.hears(&room, "hello bob").await["event_id"], hello);
+
+    ann.edit(&room, &hello, "hello bobby").await;
+    let edit = bob.hears(&room, "hello bobby").await;
+    assert_eq!(edit["content"]["m.relates_to"]["event_id"], hello);
+    ann.react(&room, &hello, "👍").await;
+    bob.expect("the reaction", |event| event["content"]["m.relates_to"]["key"] == "👍").await;
+    ann.redact(&room, &hello, "a slip").await;
+    bob.expect("the redaction", |event| event["type"] == "m.room.redaction").await;
+    let file = ann.upload("a.txt", "text/plain", b"words".to_vec()).await;
+    assert_eq!(bob.download(&file).await, b"words");
+
+    synapse.kill().await;
+    synapse.run().await;
+    let reply = bob.reply(&room, &hello, "hello ann").await;
+    assert_eq!(ann.history(&room, 1).await[0]["event_id"], reply);
+    let mut elsewhere = synapse.login("ann").await;
+    elsewhere.hears(&room, "hello ann").await;
+    assert_eq!(
+        ann.state(&room, "m.room.create", "").await.map(|create| create["room_version"].clone()),
+        Some(json!("12"))
+    );
 }
 
 const CALL_ITSELF: &str = "async () => {
