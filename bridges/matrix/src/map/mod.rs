@@ -1,0 +1,72 @@
+//! Matrix events ⇄ the neutral model, without I/O and without knowing a mode: `hear` reads what an
+//! event says, `say` writes what is to be sent, `member` is about comings and goings.
+//!
+//! Events are JSON values from strangers. What has the wrong type is as if it were not there; what is
+//! left then decides whether the event means anything. Called by both modes.
+
+mod hear;
+mod location;
+mod member;
+mod say;
+#[cfg(test)]
+mod tests;
+
+pub use hear::{FileHeard, Heard, Said, What, parse, read};
+pub use member::{Member, State as MemberState, membership};
+pub use say::{Outgoing, Uploaded, edit, mark, parts, reaction, relayed};
+
+use monster_bridge_api::PlaceKind;
+use serde_json::Value;
+
+/// The field of an event's content that holds the gateway's key of the message.
+pub const KEY: &str = "org.monster.key";
+/// The field that says which part of a message that was split an event is, from 0.
+pub const PART: &str = "org.monster.part";
+/// The state event whose power level says who may link a room.
+pub const LINK: &str = "org.monster.link";
+
+/// The text at a path of keys, if there is one.
+pub fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
+    path.iter().try_fold(value, |value, key| value.get(key))?.as_str()
+}
+
+/// The power levels of a room (Matrix v1.17 `m.room.power_levels`), as far as they are asked here.
+#[derive(Debug, Clone, Default)]
+pub struct PowerLevels(Value);
+
+impl PowerLevels {
+    /// From the content of the state event; `Null` where there is none.
+    pub fn new(content: Value) -> Self {
+        Self(content)
+    }
+
+    /// What a user has.
+    pub fn of_user(&self, user: &str) -> i64 {
+        let own = self.0.get("users").and_then(|users| users.get(user)).and_then(level);
+        own.or_else(|| self.0.get("users_default").and_then(level)).unwrap_or(0)
+    }
+
+    /// What sending a state event needs.
+    pub fn for_state(&self, kind: &str) -> i64 {
+        let own = self.0.get("events").and_then(|events| events.get(kind)).and_then(level);
+        own.or_else(|| self.0.get("state_default").and_then(level)).unwrap_or(50)
+    }
+
+    /// True if the user may change which rooms the room is linked with.
+    pub fn may_link(&self, user: &str) -> bool {
+        self.of_user(user) >= self.for_state(LINK)
+    }
+
+    /// A room in which ordinary members only read is a channel.
+    pub fn place_kind(&self) -> PlaceKind {
+        let own = self.0.get("events").and_then(|events| events.get("m.room.message")).and_then(level);
+        let needed = own.or_else(|| self.0.get("events_default").and_then(level)).unwrap_or(0);
+        let has = self.0.get("users_default").and_then(level).unwrap_or(0);
+        if has < needed { PlaceKind::Channel } else { PlaceKind::Group }
+    }
+}
+
+/// Old rooms have levels as text.
+fn level(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()))
+}
