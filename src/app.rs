@@ -6,9 +6,10 @@ mod insight;
 
 use crate::calls::{self, Calls};
 use crate::config::{Config, Limits};
-use crate::core::{Core, Environment, Registry, Settings};
+use crate::core::{Core, Environment, FileSettings, Registry, Settings};
 use crate::http;
-use crate::monster::{self, Allow, BadAllow, MonsterSide, Options, Patience, Port};
+use crate::monster::{self, MonsterSide, Options, Patience, Port};
+use crate::outbound::{Allow, BadAllow, system_tls};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{InstanceLock, LockError, Store, StoreError};
 use crate::token::{AdminToken, TokenError};
@@ -137,6 +138,7 @@ impl Gateway {
         register_bridges(&core, &config)?;
         let monster = MonsterSide::new(Arc::clone(&core), options(&config)?);
         core.set_port(Arc::new(Port::new(Arc::clone(&monster))));
+        core.set_outbound(monster.outbound());
         let calls = open_calls(&core, &store, &environment, &config).await?;
         core.start().await?;
         if let Some(calls) = &calls {
@@ -164,6 +166,8 @@ impl Gateway {
                 request.extensions().get::<http::ClientAddress>().map(|client| client.0)
             }),
             bridges: core.registered_bridges(),
+            core: Arc::clone(&core),
+            downloads: config.media.downloads,
             trusted_proxies: server.trusted_proxies.clone().into(),
             public_url: server.public_url.clone(),
             links,
@@ -235,7 +239,7 @@ fn options(config: &Config) -> Result<Options, StartError> {
         max_frame_bytes: limits.frame_bytes,
         limits: monster_limits(limits),
         patience: Patience { anonymous_idle, ..Patience::default() },
-        ..Options::new(server.public_url.as_str(), server.public_url.authority().clone(), monster::system_tls())
+        ..Options::new(server.public_url.as_str(), server.public_url.authority().clone(), system_tls())
     })
 }
 
@@ -255,6 +259,11 @@ fn settings(config: &Config) -> Settings {
     Settings {
         keep: Duration::from_secs(DAY * u64::from(config.delivery.keep_days)),
         retention: Duration::from_secs(DAY * u64::from(config.delivery.retention_days)),
+        files: FileSettings {
+            public_url: config.server.public_url.as_str().to_owned(),
+            max_bytes: config.media.max_bytes,
+            link_days: config.media.link_days,
+        },
         ..Settings::default()
     }
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod core;
 pub mod http;
 pub mod monster;
+pub mod outbound;
 pub mod store;
 pub mod telemetry;
 pub mod token;

@@ -18,7 +18,7 @@ pub use bridges::{Instance, RESERVED};
 pub use layers::Source;
 pub use problem::{Place, Problem, Problems};
 pub use render::{default_toml, reference};
-pub use sections::{Calls, Delivery, Identity, Limits, Log, Metrics, Server};
+pub use sections::{Calls, Delivery, Identity, Limits, Log, Media, Metrics, Server};
 pub use setting::{LogFormat, PublicUrl, Secret};
 
 use crate::core::Registry;
@@ -33,12 +33,13 @@ pub const FILE_VARIABLE: &str = "MONSTER_GATEWAY_CONFIG";
 pub const USUAL_FILE: &str = "monster-gateway.toml";
 
 /// The sections that every gateway has, in the order of the documentation.
-const SECTIONS: [Outline; 7] = [
+const SECTIONS: [Outline; 8] = [
     Outline::of::<Server>(),
     Outline::of::<Identity>(),
     Outline::of::<Calls>(),
     Outline::of::<Limits>(),
     Outline::of::<Delivery>(),
+    Outline::of::<Media>(),
     Outline::of::<Log>(),
     Outline::of::<Metrics>(),
 ];
@@ -58,6 +59,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[delivery]`
     pub delivery: Delivery,
+    /// `[media]`
+    pub media: Media,
     /// `[log]`
     pub log: Log,
     /// `[metrics]`
@@ -107,6 +110,7 @@ impl Config {
         let calls = Calls::read(&mut reader);
         let limits = Limits::read(&mut reader);
         let delivery = Delivery::read(&mut reader);
+        let media = Media::read(&mut reader);
         let log = Log::read(&mut reader);
         let metrics = Metrics::read(&mut reader);
         // Faults of bridges show even if the server section has faults, too.
@@ -125,6 +129,7 @@ impl Config {
                 bridges,
                 limits: limits?,
                 delivery: delivery?,
+                media: media?,
                 log: log?,
                 metrics: metrics?,
                 file,

@@ -4,7 +4,7 @@
 use super::layers::Reader;
 use super::section::section;
 use super::setting::{LogFormat, PublicUrl, Secret};
-use crate::monster::Allow;
+use crate::outbound::Allow;
 use crate::turn::ServerUrl;
 use ipnet::IpNet;
 use monster_media::Codec;
@@ -185,6 +185,30 @@ impl Delivery {
     fn check(&self, reader: &mut Reader) {
         at_least(reader, "delivery.keep_days", u64::from(self.keep_days), 1);
         at_least(reader, "delivery.retention_days", u64::from(self.retention_days), 1);
+    }
+}
+
+section! {
+    /// Files of bridged networks: people elsewhere get them by links below `/media/`, which the gateway
+    /// hands out without keeping them.
+    pub struct Media: "media" {
+        /// The most bytes of a file that is handed out.
+        "max_bytes" => max_bytes: u64 = "52428800",
+        /// For how many days a link to a file is good.
+        "link_days" => link_days: u32 = "7",
+        /// Files that are handed out at the same time, all together.
+        "downloads" => downloads: usize = "200",
+    }
+}
+
+impl Media {
+    fn check(&self, reader: &mut Reader) {
+        at_least(reader, "media.max_bytes", self.max_bytes, 1);
+        at_least(reader, "media.link_days", u64::from(self.link_days), 1);
+        at_least(reader, "media.downloads", self.downloads as u64, 1);
+        if self.link_days > 3650 {
+            reader.complain("media.link_days", "expected at most 3650");
+        }
     }
 }
 

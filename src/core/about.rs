@@ -1,11 +1,13 @@
-//! What can be known about a place (1000). Part of [`Core`]; called by `requests`.
+//! What can be known about a place (1000). Part of [`Core`]; called by `requests`, and by `elsewhere`
+//! for bridges that show people of other networks.
 
 use super::Core;
+use super::book::is_web;
 use super::places::{Place, RemotePlace};
 use super::relate::refused;
 use super::requests::{Refusal, Voice};
 use crate::store::AccountKind;
-use monster_bridge_api::{Health, PlaceKind, Profile, RequestError};
+use monster_bridge_api::{Health, Info, InstanceName, PlaceKind, Profile, RequestError};
 use monster_protocol::{AccountType, Address, EXTENSIONS_TITLE, InfoItem, Request, RequestBody, Response, Status};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -29,17 +31,25 @@ pub(crate) struct Profiles(Mutex<HashMap<Address, Answer>>);
 type Answer = (Instant, Result<Profile, RequestError>);
 
 impl Profiles {
-    /// Asks the bridge, unless it answered a moment ago. A profile that is too old is better than
-    /// none.
-    pub(crate) async fn get(&self, place: &RemotePlace) -> Result<Profile, RequestError> {
-        let known = self.0.lock().get(&place.address).cloned();
+    /// Asks the bridge, unless it answered a moment ago.
+    pub(crate) async fn of(&self, place: &RemotePlace) -> Result<Profile, RequestError> {
+        self.get(&place.address, place.bridge.profile(&place.id)).await
+    }
+
+    /// Asks, unless there was an answer a moment ago. A profile that is too old is better than none.
+    pub(crate) async fn get(
+        &self,
+        address: &Address,
+        ask: impl Future<Output = Result<Profile, RequestError>>,
+    ) -> Result<Profile, RequestError> {
+        let known = self.0.lock().get(address).cloned();
         if let Some((at, known)) = &known {
             let good_for = if known.is_ok() { FRESH } else { FAILED };
             if at.elapsed() < good_for {
                 return known.clone();
             }
         }
-        let asked = tokio::time::timeout(PATIENCE, place.bridge.profile(&place.id)).await;
+        let asked = tokio::time::timeout(PATIENCE, ask).await;
         let fresh = asked.unwrap_or_else(|_| Err(RequestError::Unavailable("no answer in time".to_owned())));
         if let (Err(RequestError::Unavailable(_)), Some((_, Ok(old)))) = (&fresh, known) {
             return Ok(old);
@@ -49,7 +59,7 @@ impl Profiles {
             profiles.retain(|_, (at, _)| at.elapsed() < FRESH);
         }
         if profiles.len() < KEPT {
-            profiles.insert(place.address.clone(), (Instant::now(), fresh.clone()));
+            profiles.insert(address.clone(), (Instant::now(), fresh.clone()));
         }
         fresh
     }
@@ -72,24 +82,11 @@ impl Core {
         match place {
             Place::Person(address) | Place::Group(address) => self.about_local(address, &mut response)?,
             Place::Bridge(remote) => {
-                let profile = self.profiles.get(remote).await?;
-                response.nickname = Some(profile.name.into());
-                response.picurl = profile.picture.map(Into::into);
-                response.account_type = Some(match profile.kind {
-                    PlaceKind::Person => AccountType::Person,
-                    PlaceKind::Group => AccountType::Group,
-                    PlaceKind::Channel => AccountType::Channel,
-                });
-                response.info = profile.info.into_iter().map(|row| InfoItem::new(row.title, row.value)).collect();
+                write(self.profiles.of(remote).await?, &mut response);
             }
             Place::Console(_, instance, _) => {
-                response.nickname = Some(instance.as_str().to_owned().into());
-                response.account_type = Some(AccountType::Person);
-                let health = self.health.get(instance);
-                response.info = vec![
-                    InfoItem::new("state", in_words(&health)),
-                    InfoItem::new("help", "Write `help` to this address for what can be set."),
-                ];
+                write(self.profile_of_console(instance), &mut response);
+                response.info.push(InfoItem::new("help", "Write `help` to this address for what can be set."));
             }
             Place::Remote(address) => {
                 let Some(voice) = voice.filter(|voice| voice.home) else {
@@ -118,15 +115,64 @@ impl Core {
             AccountKind::Person => AccountType::Person,
             AccountKind::Group => AccountType::Group,
         });
-        if account.kind == AccountKind::Group {
-            let members = graph.members(address.as_str()).count();
-            response.info.push(InfoItem::new("members", members.to_string()));
-            if account.pass.is_some() {
-                response.info.push(InfoItem::new("pass", "needed to join"));
-            }
+        let is_group = account.kind == AccountKind::Group;
+        drop(graph);
+        if is_group {
+            let rows = self.about_group(address);
+            response.info.extend(rows.into_iter().map(|row| InfoItem::new(row.title, row.value)));
         }
         Ok(())
     }
+
+    /// What can be known about a local group.
+    pub(crate) fn about_group(&self, address: &Address) -> Vec<Info> {
+        let graph = self.book.graph().read();
+        let mut rows = vec![Info::new("members", graph.members(address.as_str()).count().to_string())];
+        if graph.account(&address.name()).is_some_and(|account| account.pass.is_some()) {
+            rows.push(Info::new("pass", "needed to join"));
+        }
+        rows
+    }
+
+    /// What can be known about a bridge itself.
+    pub(crate) fn profile_of_console(&self, instance: &InstanceName) -> Profile {
+        let info = vec![Info::new("state", in_words(&self.health.get(instance)))];
+        Profile { name: instance.as_str().to_owned(), picture: None, kind: PlaceKind::Person, info }
+    }
+}
+
+/// Writes a profile into an answer.
+fn write(profile: Profile, response: &mut Response<'_>) {
+    response.nickname = Some(profile.name.into());
+    response.picurl = profile.picture.map(Into::into);
+    response.account_type = Some(match profile.kind {
+        PlaceKind::Person => AccountType::Person,
+        PlaceKind::Group => AccountType::Group,
+        PlaceKind::Channel => AccountType::Channel,
+    });
+    response.info = profile.info.into_iter().map(|row| InfoItem::new(row.title, row.value)).collect();
+}
+
+/// Reads the profile of an account in its server's answer.
+pub(crate) fn read(address: &Address, response: &Response<'_>) -> Result<Profile, RequestError> {
+    if !response.status.is_success() {
+        return Err(match refused(response) {
+            Refusal::Bad(why) => RequestError::Unknown(why),
+            other => RequestError::Unavailable(other.words()),
+        });
+    }
+    let name = response.nickname.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    let rows = response.info.iter().filter(|row| row.title != EXTENSIONS_TITLE);
+    Ok(Profile {
+        name: name.map_or_else(|| address.name().into_owned(), str::to_owned),
+        picture: response.picurl.as_deref().filter(|url| is_web(url)).map(str::to_owned),
+        kind: match response.account_type {
+            Some(AccountType::Group) => PlaceKind::Group,
+            Some(AccountType::Channel) => PlaceKind::Channel,
+            _ => PlaceKind::Person,
+        },
+        info: rows.map(|row| Info::new(row.title.as_ref(), row.value.as_ref())).collect(),
+    })
 }
 
 fn in_words(health: &Health) -> String {

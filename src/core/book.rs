@@ -168,6 +168,18 @@ impl Book {
         Ok(())
     }
 
+    /// Takes a room out of its link; `Missing` if it is in none.
+    pub(crate) async fn remove_end(&self, room: &str) -> Result<(), StoreError> {
+        let _changing = self.changing.lock().await;
+        self.store.remove_link_end(room).await?;
+        let mut graph = self.graph.write();
+        let rooms: Vec<Address> = graph.link_of(room).iter().flat_map(|link| addresses(&link.rooms)).collect();
+        graph.remove_end(room);
+        drop(graph);
+        self.touch_all(rooms);
+        Ok(())
+    }
+
     pub(crate) async fn add_alias(&self, mapping: Mapping) -> Result<(), StoreError> {
         let _changing = self.changing.lock().await;
         self.store.add_mapping(mapping).await?;
@@ -279,7 +291,7 @@ pub(crate) fn persona(
 }
 
 /// True for what may be fetched as a picture by whoever sees it.
-fn is_web(url: &str) -> bool {
+pub(crate) fn is_web(url: &str) -> bool {
     let web = url.starts_with("https://") || url.starts_with("http://");
     web && !url.contains(|c: char| c.is_whitespace() || c.is_control())
 }

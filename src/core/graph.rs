@@ -74,12 +74,16 @@ impl Graph {
                 members.remove(address);
             }
         }
-        if let Some(link) = self.links.remove(address) {
-            let left: Vec<_> = link.rooms.iter().filter(|room| room.address.as_str() != address).cloned().collect();
-            self.drop_link(link.id);
-            if left.len() > 1 {
-                self.put_rooms(&Arc::new(LinkedRooms { id: link.id, rooms: left }));
-            }
+        self.remove_end(address);
+    }
+
+    /// Takes a room out of its link; a link that is left with one room ends.
+    pub(crate) fn remove_end(&mut self, room: &str) {
+        let Some(link) = self.links.remove(room) else { return };
+        let left: Vec<_> = link.rooms.iter().filter(|end| end.address.as_str() != room).cloned().collect();
+        self.drop_link(link.id);
+        if left.len() > 1 {
+            self.put_rooms(&Arc::new(LinkedRooms { id: link.id, rooms: left }));
         }
     }
 

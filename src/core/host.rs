@@ -13,7 +13,8 @@ use crate::store::{Incoming, Journalled, Lane, RelationState, StoreError};
 use async_trait::async_trait;
 use monster_bridge_api::{
     AcceptError, Accepted, Admission, Author, BlockKind, Bridge, CallError, CallHeard, Content, Event, EventId,
-    EventKind, Health, Hint, Host, HostError, InstanceName, PersonaId, RoomUse, Support, Venue,
+    EventKind, Health, Hint, Host, HostError, InstanceName, Media, MediaError, MediaFile, PersonaId, Profile, RemoteId,
+    RequestError, RoomUse, Support, Venue,
 };
 use monster_protocol::Address;
 use std::sync::Arc;
@@ -82,6 +83,30 @@ impl Host for BridgeHost {
         {
             self.core.profiles.forget(&address);
         }
+    }
+
+    async fn about(&self, persona: &PersonaId) -> Result<Profile, RequestError> {
+        self.profile_of(persona).await
+    }
+
+    async fn link(&self, room: &RemoteId, other: &PersonaId) -> Result<(), RequestError> {
+        self.join_rooms(room, other).await
+    }
+
+    async fn unlink(&self, room: &RemoteId) -> Result<(), RequestError> {
+        self.part_room(room).await
+    }
+
+    async fn linked(&self, room: &RemoteId) -> Result<Vec<PersonaId>, HostError> {
+        self.linked_with(room).map_err(|error| HostError(error.to_string()))
+    }
+
+    fn media_link(&self, file: &MediaFile) -> String {
+        self.core.media_link(&self.instance, file)
+    }
+
+    async fn fetch(&self, url: &str, max_bytes: u64) -> Result<Media, MediaError> {
+        self.core.fetch_file(url, max_bytes).await
     }
 
     async fn rooms(&self) -> Result<Vec<RoomUse>, HostError> {

@@ -4,9 +4,10 @@
 //! no frame's bytes, no configuration file and no database behind the [`Store`].
 //!
 //! `docs/architecture.md` has the way of a message; each step of it is a module here:
-//! `requests`, `speak`, `relate`, `about`, `call` and `host` take what comes, `places` and `fanout` find who
+//! `requests`, `speak`, `relate`, `about`, `call` and `host` take what comes (`elsewhere` answers what
+//! bridges ask), `places` and `fanout` find who
 //! is concerned, `body` is the form in which it is journalled, `lanes` keep the order in which
-//! `deliver` hands it over, `words` and `markdown` fit it to the reader, `reading` is what it can
+//! `deliver` hands it over, `files` has links to what is no text, `words` and `markdown` fit it to the reader, `reading` is what it can
 //! read again.
 
 mod about;
@@ -17,8 +18,10 @@ mod call;
 mod changes;
 mod conversation;
 mod deliver;
+mod elsewhere;
 mod environment;
 mod fanout;
+mod files;
 mod graph;
 mod heard;
 mod host;
@@ -53,6 +56,7 @@ pub use admin::{Admin, AdminError, BridgeState, ConversationRow, NewEnd};
 pub use call::{CallDesk, CallFrame, CallRefusal, LineStyle, Party, Reach};
 pub use changes::seen;
 pub use environment::{Clock, Environment, Random};
+pub use files::{FileSettings, OpenFile};
 pub use peer::{Peer, Side, Speaker};
 pub use port::{Act, MonsterPort, Outgoing, Pushed, Sockets};
 pub use reading::{Quoted, Row, RowKind, Talk};
@@ -84,6 +88,7 @@ pub struct Core {
     bridges: Mutex<Vec<(InstanceName, Arc<dyn Bridge>)>>,
     health: supervisor::HealthTable,
     profiles: about::Profiles,
+    files: files::Files,
     /// [`Core::revocations`] when home sockets and calls were looked through.
     revoked: AtomicU64,
     stop: CancellationToken,
@@ -108,6 +113,7 @@ impl Core {
             bridges: Mutex::default(),
             health: supervisor::HealthTable::default(),
             profiles: about::Profiles::default(),
+            files: files::Files::default(),
             revoked: AtomicU64::new(0),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -141,6 +147,7 @@ impl Core {
     /// If the store cannot be read.
     pub async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
         self.book.reload().await?;
+        self.files.load_key(self.store.as_ref(), &self.environment).await?;
         // What is in use now, each bridge asks for when it runs.
         self.book.take_touched();
         let courier = deliver::Courier::new(self.environment.clone(), Arc::clone(&self.book), Arc::clone(&self.port));

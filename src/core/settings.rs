@@ -1,5 +1,7 @@
-//! What can be set about the router: `[delivery]` of the configuration. `config` fills it in.
+//! What can be set about the router: `[delivery]` and `[media]` of the configuration. `config` fills
+//! it in.
 
+use super::files::FileSettings;
 use std::time::Duration;
 
 /// How the router delivers and how long it remembers.
@@ -20,6 +22,8 @@ pub struct Settings {
     pub try_for: Duration,
     /// The most lanes that work through what was waiting at the start at the same time.
     pub lanes_at_start: usize,
+    /// Files of bridged networks.
+    pub files: FileSettings,
 }
 
 impl Default for Settings {
@@ -33,6 +37,7 @@ impl Default for Settings {
             grace: Duration::from_secs(5),
             try_for: Duration::from_mins(2),
             lanes_at_start: 1_024,
+            files: FileSettings::default(),
         }
     }
 }

@@ -40,9 +40,10 @@ pub(super) fn routes(bridges: &[Arc<dyn Bridge>]) -> Router {
     let mut answering = Vec::new();
     for bridge in bridges {
         for path in bridge.web_paths() {
-            match below(path) {
-                Some(path) => answering.push((path.to_owned(), Arc::clone(bridge))),
-                None => tracing::error!(path, "a bridge wants a path that is not for bridges; it gets nothing there"),
+            if let Some(path) = below(path) {
+                answering.push((path.to_owned(), Arc::clone(bridge)));
+            } else {
+                tracing::error!(path, "a bridge wants a path that is not for bridges; it gets nothing there");
             }
         }
     }
@@ -132,8 +133,8 @@ impl Desk {
 }
 
 fn is_too_long(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,6 +1,6 @@
 //! The listener's routes: who answers at which path. Health, figures, check tokens and the page at
 //! `/` are here; the APIs are `api`, the web client is `web`, join links are `call`, what servers of
-//! bridged networks call is `bridges_web`; every other path is an account's and handed to
+//! bridged networks call is `bridges_web`, files are `files`; every other path is an account's and handed to
 //! `monster`. Called by `app`, which binds the listener and says what is behind the routes.
 
 pub mod api;
@@ -8,6 +8,7 @@ mod bridges_web;
 mod call;
 mod check;
 mod client;
+mod files;
 mod guard;
 mod guesses;
 mod health;
@@ -25,6 +26,7 @@ pub use listener::{Bounds, serve};
 pub use metrics::{Gather, recorder};
 
 use crate::config::{PublicUrl, RESERVED, Secret};
+use crate::core::Core;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -53,6 +55,10 @@ pub struct Site {
     pub api: Router,
     /// Answers at the paths of accounts, as its fallback.
     pub accounts: Router,
+    /// Opens files of bridges.
+    pub core: Arc<Core>,
+    /// How many files are handed out at a time.
+    pub downloads: usize,
     /// All bridges, of which some answer at paths of their own.
     pub bridges: Vec<Arc<dyn Bridge>>,
     /// Proxies whose word about the client's address counts.
@@ -82,6 +88,7 @@ pub fn router(site: Site) -> Router {
         .merge(web::routes(web))
         .merge(site.api)
         .merge(bridges_web::routes(&site.bridges))
+        .merge(files::routes(site.core, site.downloads))
         .fallback_service(site.accounts.layer(middleware::from_fn(keep_reserved)))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(guard::headers))

@@ -2,8 +2,8 @@
 //! answer, and the socket afterwards. Used by `upgrade` for accounts, and by `http` for guests of a
 //! call; who may open what is theirs to say.
 
-use super::outbound::Connection;
 use super::socket::{Socket, settings};
+use crate::outbound::Connection;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{

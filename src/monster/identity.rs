@@ -6,18 +6,15 @@
 //! private, there is no redirect, 3 s and 64 KiB are enough, and nobody vouches for an account of
 //! this gateway. Called by `session`; our own side of it is `vouch`.
 
-use super::outbound::{ConnectError, Outbound, Target};
+use crate::outbound::{ConnectError, GetError, Outbound, web_url};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::StatusCode;
 use monster_protocol::{Address, Authority};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 /// How long the answer may take, from the first look-up of the host.
@@ -26,14 +23,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 const PLACE_WITHIN: Duration = Duration::from_secs(10);
 /// The longest answer, in bytes.
 const LONGEST_ANSWER: usize = 64 << 10;
-/// The longest check URL, in bytes.
-const LONGEST_URL: usize = 2048;
 /// The longest nickname that is taken over, in characters.
 const LONGEST_NICKNAME: usize = 64;
 /// How many check URLs are asked at a time.
 const AT_A_TIME: usize = 256;
-/// The most of an HTTP head that is read.
-const LONGEST_HEAD: usize = 16 << 10;
 
 /// Who opened the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +81,15 @@ pub(super) enum IdentityError {
     /// Too many ask at the same time.
     #[error("too many sockets from your address are being identified; try again in a moment")]
     Busy,
+}
+
+impl From<GetError> for IdentityError {
+    fn from(error: GetError) -> Self {
+        match error {
+            GetError::Connect(error) => Self::Connect(error),
+            GetError::Http(why) => Self::Http(why),
+        }
+    }
 }
 
 impl IdentityError {
@@ -145,41 +147,19 @@ impl Identifier {
     }
 
     fn read_url(&self, text: &str) -> Result<Url, IdentityError> {
-        if text.len() > LONGEST_URL {
-            return Err(IdentityError::Url("is too long"));
-        }
-        let url = Url::parse(text).map_err(|_| IdentityError::Url("is no URL"))?;
-        match url.scheme() {
-            "http" if self.require_tls => return Err(IdentityError::NotSecure),
-            "http" | "https" => {}
-            _ => return Err(IdentityError::Url("must be http or https")),
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(IdentityError::Url("must not hold a user name or password"));
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(IdentityError::Url("names no host"));
-        }
-        Ok(url)
+        let url = web_url(text).map_err(IdentityError::Url)?;
+        if self.require_tls && url.scheme() == "http" { Err(IdentityError::NotSecure) } else { Ok(url) }
     }
 
     /// One plain GET.
     async fn fetch(&self, url: &Url) -> Result<Bytes, IdentityError> {
-        let http = |error: hyper::Error| IdentityError::Http(error.to_string());
-        let connection = self.outbound.connect(&target_of(url)).await?;
-        let (mut sender, driving) = hyper::client::conn::http1::Builder::new()
-            .max_buf_size(LONGEST_HEAD)
-            .handshake(TokioIo::new(connection))
-            .await
-            .map_err(http)?;
-        let _driven = AbortOnDropHandle::new(tokio::spawn(driving));
-        let answer = sender.send_request(get(url)?).await.map_err(http)?;
-        match answer.status() {
+        let answer = self.outbound.get(url, "application/json").await?;
+        match answer.response.status() {
             StatusCode::OK => {}
             status if status.is_redirection() => return Err(IdentityError::Redirect),
             status => return Err(IdentityError::Status(status.as_u16())),
         }
-        match Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await {
+        match Limited::new(answer.response.into_body(), LONGEST_ANSWER).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(IdentityError::TooLong),
             Err(error) => Err(IdentityError::Http(error.to_string())),
@@ -214,33 +194,14 @@ fn authority_of(url: &Url) -> Option<Authority> {
     Authority::new(url.host_str()?, url.port()).ok()
 }
 
-fn target_of(url: &Url) -> Target {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    Target { host: bare.to_owned(), port: url.port_or_known_default().unwrap_or(80), tls: url.scheme() == "https" }
-}
-
-fn get(url: &Url) -> Result<Request<Empty<Bytes>>, IdentityError> {
-    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    Request::get(path)
-        .header(HOST, host)
-        .header(ACCEPT, "application/json")
-        .header(USER_AGENT, concat!("monster-gateway/", env!("CARGO_PKG_VERSION")))
-        .header(CONNECTION, "close")
-        .body(Empty::new())
-        .map_err(|_| IdentityError::Url("cannot be asked"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::guard::Guard;
-    use super::super::outbound::client_tls;
     use super::*;
+    use crate::outbound::client_tls;
     use rustls::RootCertStore;
 
     fn judge(url: &str, account: &str) -> Result<Identified, IdentityError> {
-        let outbound = Arc::new(Outbound::new(Guard::default(), client_tls(RootCertStore::empty())));
+        let outbound = Arc::new(Outbound::new(Vec::new(), client_tls(RootCertStore::empty())));
         let identifier = Identifier::new(outbound, "gw.example.org".parse().unwrap(), false);
         let body = serde_json::json!({"account": account, "username": "x", "nickname": " "}).to_string();
         identifier.judge(&identifier.read_url(url)?, body.as_bytes())

@@ -1,26 +1,24 @@
 //! The Monster side: WebSockets of accounts, who is at their other end, and what goes over them.
 //!
-//! - in: `upgrade` accepts a socket (`handshake` is RFC 6455's part of it), `identity` finds out who opened it, `guard` and `outbound` keep
-//!   that from being misused, `limits` from being overdone
+//! - in: `upgrade` accepts a socket (`handshake` is RFC 6455's part of it), `identity` finds out who opened it,
+//!   `limits` keeps that from being overdone
 //! - over: `session` runs one socket, `exchange` knows what its frames mean, `course` in which order,
 //!   `outbox` is what waits for it, `hub` knows who can be reached
 //! - out: `port` delivers for the core's lanes, `render` writes the frames, `dialer` opens sockets,
 //!   `vouch` has the tokens by which others find out that it is us
 //!
-//! Knows `core` and `protocol`. Called by `http`, which mounts [`accounts`] and serves
+//! Knows `core`, `protocol` and `outbound`, through which it reaches others. Called by `http`, which mounts [`accounts`] and serves
 //! [`MonsterSide::redeem`], and by `app`, which wires it.
 
 mod course;
 mod dialer;
 mod exchange;
 mod figures;
-mod guard;
 mod handshake;
 mod hub;
 mod identity;
 mod keyed;
 mod limits;
-mod outbound;
 mod outbox;
 mod port;
 mod render;
@@ -30,10 +28,8 @@ mod upgrade;
 mod vouch;
 
 pub use dialer::Dialling;
-pub use guard::{Allow, BadAllow};
 pub(crate) use handshake::{Handshake, Refusal, is_asked};
 pub use limits::{Limits, network_of};
-pub use outbound::{client_tls, system_tls};
 pub use port::Port;
 pub use session::Patience;
 pub(crate) use socket::{Socket, farewell};
@@ -41,6 +37,7 @@ pub use upgrade::accounts;
 pub use vouch::Vouched;
 
 use crate::core::{Core, Peer};
+use crate::outbound::{Allow, Outbound};
 use monster_protocol::{Authority, DEFAULT_MAX_FRAME_BYTES};
 use outbox::Outbox;
 use parking_lot::Mutex;
@@ -111,7 +108,7 @@ pub struct MonsterSide {
     limiter: limits::Limiter,
     hub: Arc<hub::Hub>,
     vouches: vouch::Vouches,
-    outbound: Arc<outbound::Outbound>,
+    outbound: Arc<Outbound>,
     identifier: identity::Identifier,
     dialer: dialer::Dialer,
     /// Who is at the other end of an anonymous socket.
@@ -131,8 +128,7 @@ struct Open {
 impl MonsterSide {
     /// The Monster side of `core`, which is given its [`Port`] afterwards.
     pub fn new(core: Arc<Core>, options: Options) -> Arc<Self> {
-        let guard = guard::Guard::new(options.allow_private.clone());
-        let outbound = Arc::new(outbound::Outbound::new(guard, Arc::clone(&options.tls)));
+        let outbound = Arc::new(Outbound::new(options.allow_private.clone(), Arc::clone(&options.tls)));
         let identifier = identity::Identifier::new(Arc::clone(&outbound), options.ours.clone(), options.require_tls);
         Arc::new(Self {
             core,
@@ -153,6 +149,11 @@ impl MonsterSide {
     /// (any more).
     pub fn redeem(&self, token: &str) -> Option<Vouched> {
         self.vouches.redeem(token)
+    }
+
+    /// How it reaches others.
+    pub fn outbound(&self) -> Arc<Outbound> {
+        Arc::clone(&self.outbound)
     }
 
     /// Changes the limits, for open sockets too.

@@ -1,7 +1,7 @@
 //! One WebSocket as the sessions see it: how it is set up, what can be heard on it, and how it is
 //! taken leave of. Frames and who they are for are `session`'s.
 
-use super::outbound::Connection;
+use crate::outbound::Connection;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;

@@ -198,6 +198,10 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a link; `Missing` if there is none.
     async fn remove_link(&self, id: i64) -> Result<(), StoreError>;
 
+    /// Takes an address out of the link that it is an end of; a link that is left with one end goes
+    /// too. `Missing` if it is in none.
+    async fn remove_link_end(&self, address: &str) -> Result<(), StoreError>;
+
     /// All links, by id.
     async fn links(&self) -> Result<Vec<Link>, StoreError>;
 

@@ -249,7 +249,7 @@ async fn connect(server: SocketAddr) -> Result<TcpStream, ProbeError> {
 async fn secured(stream: TcpStream, host: &str, server: SocketAddr) -> Result<Box<dyn Stream>, ProbeError> {
     let failed = |why: io::Error| ProbeError::Tls(server, why);
     let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(|why| failed(io::Error::other(why)))?;
-    let connecting = tokio_rustls::TlsConnector::from(crate::monster::system_tls()).connect(name, stream);
+    let connecting = tokio_rustls::TlsConnector::from(crate::outbound::system_tls()).connect(name, stream);
     match timeout(CONNECT, connecting).await {
         Ok(Ok(stream)) => Ok(Box::new(stream)),
         Ok(Err(why)) => Err(failed(why)),

@@ -41,6 +41,13 @@ pub trait Bridge: Send + Sync + 'static {
     /// Lets `who` into a room, or opens the conversation with a person.
     async fn join(&self, who: &Author, target: &RemoteId, pass: Option<&str>) -> Result<Admission, RequestError>;
 
+    /// Whether somebody who keeps a room elsewhere may link it with this one, of which they are
+    /// nobody: `Ok` for a room in which everybody may take part anyway. Rooms that cannot be entered
+    /// like that are linked from within ([`Host::link`]) or by an administrator. Within 5 s.
+    async fn may_be_linked(&self, room: &RemoteId) -> Result<(), RequestError> {
+        Err(RequestError::Refused(format!("`{room}` can be linked from within it only, or by an administrator")))
+    }
+
     /// Takes `who` out of a room, or closes the conversation with a person.
     async fn leave(&self, who: &Author, target: &RemoteId) -> Result<(), RequestError>;
 

@@ -50,7 +50,9 @@ pub trait Host: Send + Sync + 'static {
     }
 
     /// Joins `room` and a room elsewhere (its address) into one conversation, for good; a room that is
-    /// linked already takes the other one into its link. The bridge has checked that whoever asks may.
+    /// linked already takes the other one into its link. The bridge has checked that whoever asks may
+    /// decide about `room`; whether the other one is open to that, the core finds out
+    /// ([`crate::Bridge::may_be_linked`], a group's pass).
     async fn link(&self, room: &RemoteId, other: &PersonaId) -> Result<(), RequestError> {
         Err(RequestError::Refused(format!("{room} cannot be linked with {other}")))
     }

@@ -107,6 +107,11 @@ impl Bridge for Irc {
         self.0.admit(&running, who, target, pass).await
     }
 
+    async fn may_be_linked(&self, room: &RemoteId) -> Result<(), RequestError> {
+        self.running_for_request()?;
+        self.0.is_open(room).await
+    }
+
     async fn leave(&self, who: &Author, target: &RemoteId) -> Result<(), RequestError> {
         self.running_for_request()?;
         self.0.dismiss(who, target).await

@@ -54,6 +54,20 @@ impl Instance {
         Ok(profile)
     }
 
+    /// `Ok` for a channel that everybody can join. One that nobody is in is: whoever joins makes it.
+    pub(crate) async fn is_open(&self, id: &RemoteId) -> Result<(), RequestError> {
+        let target = self.names.target(id).map_err(|why| RequestError::Unknown(format!("`{id}`: {why}")))?;
+        let conn = self.bot.ready(PATIENCE).await.map_err(RequestError::Unavailable)?;
+        match conn.channel_info(&target).await {
+            Ok(info) if info.modes.contains(['i', 'k']) => {
+                let why = format!("{id} is not open to everybody; link it from within, or ask the administrator");
+                Err(RequestError::Refused(why))
+            }
+            Err(failure) if failure.kind != FailureKind::Unknown => Err(failed(id, &failure)),
+            _ => Ok(()),
+        }
+    }
+
     async fn ask_profile(&self, id: &RemoteId) -> Result<Profile, RequestError> {
         let target = self.names.target(id).map_err(|why| RequestError::Unknown(format!("`{id}`: {why}")))?;
         let conn = self.bot.ready(PATIENCE).await.map_err(RequestError::Unavailable)?;

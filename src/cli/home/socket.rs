@@ -141,6 +141,6 @@ fn told(body: &[u8]) -> Option<String> {
 
 async fn secure(home: &Home, tcp: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Refused> {
     let name = ServerName::try_from(home.host.clone()).map_err(|error| Refused::ForGood(error.to_string()))?;
-    let tls = tokio_rustls::TlsConnector::from(crate::monster::system_tls());
+    let tls = tokio_rustls::TlsConnector::from(crate::outbound::system_tls());
     tls.connect(name, tcp).await.map_err(|error| Refused::Later(error.to_string()))
 }

@@ -1,5 +1,6 @@
 //! The router as its neighbours see it, over a real store. What the far ends do is in `world`.
 
+mod elsewhere;
 mod failures;
 mod heard;
 mod load;

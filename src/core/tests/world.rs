@@ -9,8 +9,8 @@ use crate::store::{Account, AccountKind, Store, StoreError};
 use async_trait::async_trait;
 use monster_bridge_api::{
     Accepted, Admission, Author, BadName, Bridge, Capabilities, Content, Delivery, DeliveryError, DeviceId, Event,
-    EventId, EventKind, Found, Health, Host, InstanceName, MessageKey, PersonaId, PlaceKind, Profile, Receipt,
-    RemoteId, RemoteUser, RequestError, RoomUse, RunError, Text, Venue,
+    EventId, EventKind, Found, Health, HintDelivery, Host, InstanceName, MessageKey, PersonaId, PlaceKind, Profile,
+    Receipt, RemoteId, RemoteUser, RequestError, RoomUse, RunError, Text, Venue,
 };
 use monster_protocol::{Address, Authority, Request, RequestBody, Response, Status};
 use parking_lot::Mutex;
@@ -86,7 +86,8 @@ pub(super) enum Next {
     Panic,
 }
 
-/// The bridge `net`: `#room` is a room, everything else a person; names are lower-case.
+/// The bridges `net` and `far`: `#room` is a room, everything else a person; names are lower-case.
+/// Rooms called `#closed…` are not open to everybody.
 pub(super) struct Net {
     delivered: mpsc::UnboundedSender<Delivery>,
     pub next: Mutex<VecDeque<Next>>,
@@ -99,9 +100,29 @@ pub(super) struct Net {
     pub crashes: AtomicU64,
     host: watch::Sender<Option<Arc<dyn Host>>>,
     ids: AtomicU64,
+    pub hints: Mutex<Vec<HintDelivery>>,
 }
 
 impl Net {
+    fn new(capabilities: Capabilities) -> (Arc<Self>, mpsc::UnboundedReceiver<Delivery>) {
+        let (deliveries, delivered) = mpsc::unbounded_channel();
+        let net = Self {
+            delivered: deliveries,
+            next: Mutex::default(),
+            capabilities: Mutex::new(capabilities),
+            on_network: Mutex::default(),
+            searched: AtomicU64::new(0),
+            joined: Mutex::default(),
+            admission: Mutex::new(Admission::Accepted),
+            rooms: Mutex::default(),
+            crashes: AtomicU64::new(0),
+            host: watch::Sender::new(None),
+            ids: AtomicU64::new(0),
+            hints: Mutex::default(),
+        };
+        (Arc::new(net), delivered)
+    }
+
     pub(super) async fn host(&self) -> Arc<dyn Host> {
         let mut host = self.host.subscribe();
         let host = host.wait_for(Option::is_some).await.expect("the bridge lives").clone();
@@ -194,6 +215,15 @@ impl Bridge for Net {
         Ok(*self.admission.lock())
     }
 
+    async fn may_be_linked(&self, room: &RemoteId) -> Result<(), RequestError> {
+        let closed = room.as_str().starts_with("#closed");
+        if closed { Err(RequestError::Refused(format!("{room} is closed"))) } else { Ok(()) }
+    }
+
+    fn hint(&self, hint: HintDelivery) {
+        self.hints.lock().push(hint);
+    }
+
     async fn leave(&self, who: &Author, target: &RemoteId) -> Result<(), RequestError> {
         self.joined.lock().retain(|(account, place, _)| account != who.id.as_str() || place != target.as_str());
         Ok(())
@@ -237,8 +267,10 @@ pub(super) struct World {
     pub store: Arc<dyn Store>,
     pub monsters: Arc<Monsters>,
     pub net: Arc<Net>,
+    pub far: Arc<Net>,
     arrived: mpsc::UnboundedReceiver<Arrived>,
     delivered: mpsc::UnboundedReceiver<Delivery>,
+    delivered_far: mpsc::UnboundedReceiver<Delivery>,
     data: Arc<tempfile::TempDir>,
     ids: AtomicU64,
 }
@@ -257,46 +289,36 @@ impl World {
     async fn on(data: Arc<tempfile::TempDir>, settings: Settings, prepare: impl FnOnce(&Monsters)) -> Self {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path()).expect("a store"));
         let (arrivals, arrived) = mpsc::unbounded_channel();
-        let (deliveries, delivered) = mpsc::unbounded_channel();
+        let (net, delivered) = Net::new(Capabilities::text_only());
+        let (far, delivered_far) = Net::new(Capabilities::text_only());
         let monsters = Arc::new(Monsters {
             arrived: arrivals,
             offline: Mutex::default(),
             answers: Mutex::default(),
             asked: Mutex::default(),
         });
-        let net = Arc::new(Net {
-            delivered: deliveries,
-            next: Mutex::default(),
-            capabilities: Mutex::new(Capabilities::text_only()),
-            on_network: Mutex::default(),
-            searched: AtomicU64::new(0),
-            joined: Mutex::default(),
-            admission: Mutex::new(Admission::Accepted),
-            rooms: Mutex::default(),
-            crashes: AtomicU64::new(0),
-            host: watch::Sender::new(None),
-            ids: AtomicU64::new(0),
-        });
         let authority = Authority::new(HOST, None).expect("a host");
         prepare(&monsters);
         let core = Core::new(Environment::system(), Arc::clone(&store), settings, authority);
         let (bridge, port) = (Arc::clone(&net), Arc::clone(&monsters));
         core.register_bridge(&InstanceName::new("net"), bridge);
+        core.register_bridge(&InstanceName::new("far"), Arc::<Net>::clone(&far));
         core.set_port(port);
         core.start().await.expect("started");
-        Self { core, store, monsters, net, arrived, delivered, data, ids: AtomicU64::new(0) }
+        Self { core, store, monsters, net, far, arrived, delivered, delivered_far, data, ids: AtomicU64::new(0) }
     }
 
     /// Stops everything and starts it again on the same data, as after a crash; what the network
     /// has seen stays.
     pub(super) async fn again(self, prepare: impl FnOnce(&Monsters)) -> Self {
-        let Self { core, store, net, data, .. } = self;
+        let Self { core, store, net, far, data, .. } = self;
         core.stop(Duration::from_secs(5)).await;
         store.close().await;
         drop((core, store));
-        let on_network = net.on_network.lock().clone();
+        let (on_network, on_far) = (net.on_network.lock().clone(), far.on_network.lock().clone());
         let world = Self::on(data, impatient(), prepare).await;
         world.net.on_network.lock().extend(on_network);
+        world.far.on_network.lock().extend(on_far);
         world
     }
 
@@ -360,6 +382,12 @@ impl World {
         delivered.expect("a delivery reaches the network within 20 s").expect("the bridge lives")
     }
 
+    /// The next delivery that reaches the network of `far`.
+    pub(super) async fn reaches_far(&mut self) -> Delivery {
+        let delivered = tokio::time::timeout(Duration::from_secs(20), self.delivered_far.recv()).await;
+        delivered.expect("a delivery reaches the far network within 20 s").expect("the bridge lives")
+    }
+
     /// Waits until nothing waits to be delivered, then expects that nothing more arrived.
     pub(super) async fn nothing_more(&mut self) {
         self.settled().await;
@@ -367,6 +395,8 @@ impl World {
         assert!(arrived.is_none(), "nothing more should arrive, but: {arrived:?}");
         let delivered = self.delivered.try_recv().ok();
         assert!(delivered.is_none(), "nothing more should reach the network, but: {delivered:?}");
+        let delivered = self.delivered_far.try_recv().ok();
+        assert!(delivered.is_none(), "nothing more should reach the far network, but: {delivered:?}");
     }
 
     /// Waits until the journal holds no delivery.

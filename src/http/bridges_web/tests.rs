@@ -4,18 +4,18 @@ use super::*;
 use async_trait::async_trait;
 use axum::http::{HeaderValue, Method};
 use monster_bridge_api::{
-    Admission, Author, BadName, Capabilities, Delivery, DeliveryError, Found, Host, PlaceKind, Profile, Receipt,
-    RemoteId, RequestError, RoomUse, RunError,
+    Admission, Author, BadName, Capabilities, Delivery, DeliveryError, Found, Host, Media, MediaError, PlaceKind,
+    Profile, Receipt, RemoteId, RequestError, RoomUse, RunError,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 const PATHS: &[&str] = &["/_matrix/app/", "/accounts/", "/_matrix/{x}", "/"];
 
-/// Answers to those who have its token.
-struct Net {
-    token: &'static str,
-    bytes: usize,
+/// Answers to those who have its token. Its files are called by their media type and what they hold.
+pub(in crate::http) struct Net {
+    pub(in crate::http) token: &'static str,
+    pub(in crate::http) bytes: usize,
 }
 
 #[async_trait]
@@ -35,6 +35,13 @@ impl Bridge for Net {
         }
         let said = format!("{} {} {} bytes", self.token, request.uri(), request.body().len());
         Some(http::Response::new(Bytes::from(said)))
+    }
+
+    async fn media(&self, reference: &str) -> Result<Media, MediaError> {
+        let (media_type, words) = reference.split_once(' ').ok_or_else(|| MediaError::Gone("gone".to_owned()))?;
+        let (media_type, size) = (Some(media_type.to_owned()), Some(words.len() as u64));
+        let pieces: Vec<_> = words.as_bytes().chunks(3).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        Ok(Media { media_type, size, body: Box::pin(futures_util::stream::iter(pieces)) })
     }
 
     fn unclaimed_web(&self) -> http::Response<Bytes> {

@@ -8,8 +8,9 @@ mod dialling;
 mod homes;
 mod secure;
 
-use super::{Limits, MonsterSide, Options, Port, accounts, client_tls};
+use super::{Limits, MonsterSide, Options, Port, accounts};
 use crate::core::{Core, Environment, Settings};
+use crate::outbound::client_tls;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Account, AccountKind, Store};
 use crate::token::hash;

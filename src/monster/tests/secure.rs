@@ -1,7 +1,7 @@
 //! TLS: sockets that we open with `wss`, and check URLs with `https`.
 
 use super::Gateway;
-use crate::monster::client_tls;
+use crate::outbound::client_tls;
 use futures_util::StreamExt as _;
 use monster_testkit::{MonsterClient, within};
 use rustls::pki_types::PrivatePkcs8KeyDer;

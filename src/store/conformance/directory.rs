@@ -132,6 +132,19 @@ pub(crate) async fn a_link_grows_and_refuses_to_swallow_another(fixture: &impl F
     assert_eq!(store.links().await.unwrap(), [grown, other]);
 }
 
+pub(crate) async fn a_link_loses_an_end_and_ends_with_the_last_but_one(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let link = store.add_link(vec![end("@a:gw"), end("@b:gw"), end("@c:gw")]).await.unwrap();
+    store.remove_link_end("@b:gw").await.unwrap();
+    assert!(matches!(store.remove_link_end("@b:gw").await, Err(StoreError::Missing(_))));
+    let store = fixture.reopen(store).await;
+    let left = store.links().await.unwrap();
+    assert_eq!((left[0].id, &left[0].ends[..]), (link.id, &[end("@a:gw"), end("@c:gw")][..]));
+    store.remove_link_end("@a:gw").await.unwrap();
+    assert_eq!(store.links().await.unwrap(), []);
+    assert!(matches!(store.remove_link_end("@c:gw").await, Err(StoreError::Missing(_))));
+}
+
 pub(crate) async fn the_number_of_a_link_is_never_used_again(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let first = store.add_link(vec![end("@a:gw"), end("@b:gw")]).await.unwrap();

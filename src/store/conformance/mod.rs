@@ -61,6 +61,7 @@ macro_rules! suite {
                 a_removed_account_leaves_nothing_behind,
                 a_relation_is_one_per_account_and_place,
                 a_link_grows_and_refuses_to_swallow_another,
+                a_link_loses_an_end_and_ends_with_the_last_but_one,
                 the_number_of_a_link_is_never_used_again,
                 an_address_stands_for_one_remote_id,
                 mappings_come_in_pages,

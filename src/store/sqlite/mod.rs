@@ -386,6 +386,11 @@ impl Store for SqliteStore {
         self.write("remove a link", move |writing| places::remove_link(writing, id)).await
     }
 
+    async fn remove_link_end(&self, address: &str) -> Result<(), StoreError> {
+        let address = address.to_owned();
+        self.write("take an end out of a link", move |writing| places::remove_link_end(writing, &address)).await
+    }
+
     async fn links(&self) -> Result<Vec<Link>, StoreError> {
         self.read("read the links", places::links).await
     }

@@ -72,15 +72,25 @@ fn delete_link(conn: &Connection, id: i64) -> Read<bool> {
     Ok(conn.execute("DELETE FROM links WHERE id = ?1", [id])? > 0)
 }
 
-/// Takes an address out of its link; a link that is left with one end goes too.
-pub(super) fn remove_end(conn: &Connection, address: &str) -> Read<()> {
-    let Some(link) = link_of(conn, address)? else { return Ok(()) };
+/// [`crate::store::Store::remove_link_end`].
+pub(super) fn remove_link_end(writing: &Writing<'_>, address: &str) -> Result<(), Fault> {
+    if remove_end(writing.conn, address)? {
+        Ok(())
+    } else {
+        Err(Fault::Refused(StoreError::Missing(format!("{address} is in no link"))))
+    }
+}
+
+/// Takes an address out of its link; a link that is left with one end goes too. False if it is in
+/// none.
+pub(super) fn remove_end(conn: &Connection, address: &str) -> Read<bool> {
+    let Some(link) = link_of(conn, address)? else { return Ok(false) };
     conn.execute("DELETE FROM link_ends WHERE address = ?1", [address])?;
     let left: i64 = conn.query_row("SELECT count(*) FROM link_ends WHERE link = ?1", [link], |row| row.get(0))?;
     if left < 2 {
         delete_link(conn, link)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// [`crate::store::Store::links`].

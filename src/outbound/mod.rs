@@ -1,10 +1,18 @@
-//! The only way out to other Monster servers: resolve once, ask the guard about each address,
-//! connect to one of exactly these, and speak TLS where that is wanted.
+//! The only way out to machines that somebody outside named: resolve once, ask the guard about each
+//! address, connect to one of exactly these, and speak TLS where that is wanted. `web` asks over
+//! HTTP, `fetch` gets files.
 //!
-//! Called by `identity` (check URLs) and `dialer` (sockets). Proxies of the environment are not
+//! Called by `monster` (check URLs, sockets) and `core` (files). Proxies of the environment are not
 //! used: what is connected to would not be what was checked.
 
-use super::guard::Guard;
+mod fetch;
+mod guard;
+mod web;
+
+pub use guard::{Allow, BadAllow};
+pub(crate) use web::{GetError, web_url};
+
+use guard::Guard;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::io;
@@ -34,7 +42,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// Where to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// A name or an IP address, the latter without brackets.
     pub host: String,
     /// The TCP port.
@@ -45,7 +53,7 @@ pub(super) struct Target {
 
 /// No connection came about.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
+pub(crate) enum ConnectError {
     /// The name has no address.
     #[error("`{host}` cannot be resolved: {why}")]
     Unresolved {
@@ -86,20 +94,26 @@ pub(super) enum ConnectError {
 }
 
 /// Connects to other servers, guarded.
-pub(super) struct Outbound {
+pub struct Outbound {
     guard: Guard,
     tls: TlsConnector,
     resolving: Arc<Semaphore>,
+    fetching: Arc<Semaphore>,
 }
 
 impl Outbound {
-    /// Connects where `guard` permits, and trusts whom `tls` trusts.
-    pub(super) fn new(guard: Guard, tls: Arc<ClientConfig>) -> Self {
-        Self { guard, tls: TlsConnector::from(tls), resolving: Arc::new(Semaphore::new(RESOLVING_AT_MOST)) }
+    /// Connects to public addresses and these, and trusts whom `tls` trusts.
+    pub fn new(allow_private: Vec<Allow>, tls: Arc<ClientConfig>) -> Self {
+        Self {
+            guard: Guard::new(allow_private),
+            tls: TlsConnector::from(tls),
+            resolving: Arc::new(Semaphore::new(RESOLVING_AT_MOST)),
+            fetching: Arc::new(Semaphore::new(fetch::AT_A_TIME)),
+        }
     }
 
     /// Connects. Has no limit of its own on the whole time: the caller sets one.
-    pub(super) async fn connect(&self, target: &Target) -> Result<Connection, ConnectError> {
+    pub(crate) async fn connect(&self, target: &Target) -> Result<Connection, ConnectError> {
         let tcp = self.connect_tcp(target).await?;
         if !target.tls {
             return Ok(Box::new(tcp));
@@ -180,8 +194,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     fn outbound(allowed: &[&str]) -> Outbound {
-        let guard = Guard::new(allowed.iter().map(|entry| entry.parse().unwrap()).collect());
-        Outbound::new(guard, client_tls(RootCertStore::empty()))
+        Outbound::new(allowed.iter().map(|entry| entry.parse().unwrap()).collect(), client_tls(RootCertStore::empty()))
     }
 
     fn target(host: &str, port: u16) -> Target {

@@ -2,7 +2,7 @@
 //!
 //! Check URLs and the accounts people write to name hosts, and whoever names a host could name one
 //! inside the private network. [`Guard::permits`] decides about the address that is actually
-//! connected to. It does not resolve or connect: `outbound` does, and is the only one to ask.
+//! connected to. It does not resolve or connect: its parent does, and is the only one to ask.
 
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -54,19 +54,19 @@ impl FromStr for Allow {
 
 /// Decides about addresses.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     allowed: Vec<Allow>,
 }
 
 impl Guard {
     /// A guard that lets these through although they are private.
-    pub(super) fn new(allowed: Vec<Allow>) -> Self {
+    pub(crate) fn new(allowed: Vec<Allow>) -> Self {
         Self { allowed }
     }
 
     /// Whether `address`, which `host` was resolved to, may be connected to on `port`. `host` is
     /// without the brackets of an IPv6 address.
-    pub(super) fn permits(&self, host: &str, port: u16, address: IpAddr) -> bool {
+    pub(crate) fn permits(&self, host: &str, port: u16, address: IpAddr) -> bool {
         is_global(address)
             || self.allowed.iter().any(|allow| match allow {
                 Allow::Net(net) => net.contains(&address),
