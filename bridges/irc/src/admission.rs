@@ -161,13 +161,16 @@ impl Instance {
     /// Takes somebody's puppet into a room, and remembers that it belongs there.
     pub(crate) async fn enter_room(
         &self,
-        conn: &Conn,
+        conn: &Arc<Conn>,
         persona: &PersonaId,
         room: &RemoteId,
         pass: Option<&str>,
     ) -> Result<(), RequestFailure> {
         self.join(conn, room, pass).await?;
         self.update_person(persona, |person| person.rooms.insert(room.clone())).await;
+        if let Some(room) = self.rooms.get(room) {
+            room.puppet_came(conn);
+        }
         Ok(())
     }
 
@@ -261,7 +264,8 @@ impl Instance {
             if !wanted || !conn.is_up() {
                 return;
             }
-            if let Err(failure) = instance.join(&conn, &room, None).await {
+            // (It belongs to the room still: this only goes in again.)
+            if let Err(failure) = instance.enter_room(&conn, &persona, &room, None).await {
                 instance.update_person(&persona, |person| person.rooms.remove(&room)).await;
                 tell(&task, &persona, &room, EventKind::Notice(why_not_in(&room, &failure))).await;
             }

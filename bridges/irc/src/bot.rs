@@ -12,7 +12,7 @@ use crate::instance::{Instance, Running};
 use crate::net::{Backoff, Urgency};
 use crate::proto::Event;
 use crate::proto::session::{CloseReason, Place};
-use crate::rooms::Item;
+use crate::rooms::{Item, Room};
 use monster_bridge_api::Health;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -189,27 +189,10 @@ async fn stand(
 async fn hear(instance: &Arc<Instance>, ears: &Ears, conn: &Arc<Conn>, event: Event) {
     instance.follow(conn, &event);
     match &event {
-        Event::Said(heard) => match &heard.by.place {
-            Place::Channel { name, .. } => to_room(instance, conn, &name.clone(), event).await,
-            Place::Private { .. } => ears.hear(PrivateItem::heard(None, conn, event)).await,
-        },
-        Event::Reacted { by, .. } | Event::Redacted { by, .. } | Event::Typing { by, .. } => {
-            if let Place::Channel { name, .. } = &by.place {
-                to_room(instance, conn, &name.clone(), event).await;
-            }
+        Event::Said(heard) if matches!(heard.by.place, Place::Private { .. }) => {
+            return ears.hear(PrivateItem::heard(None, conn, event)).await;
         }
-        Event::Left { channel, .. } | Event::MemberJoined { channel, .. } | Event::MemberLeft { channel, .. } => {
-            to_room(instance, conn, &channel.clone(), event).await;
-        }
-        Event::Quit { channels, .. } | Event::NickChanged { channels, .. } => {
-            for channel in channels.clone() {
-                to_room(instance, conn, &channel, event.clone()).await;
-            }
-            if let Event::Quit { who, .. } = &event {
-                instance.network.saw_quit(instance.names.fold(&who.nick).as_str());
-            }
-        }
-        Event::Replayed(history) => to_room(instance, conn, &history.target.clone(), event).await,
+        Event::Quit { who, .. } => instance.network.saw_quit(instance.names.fold(&who.nick).as_str()),
         Event::Invited { channel, .. } => {
             if let Some(room) = instance.rooms.get(&instance.names.fold(channel)) {
                 room.retry();
@@ -221,11 +204,29 @@ async fn hear(instance: &Arc<Instance>, ears: &Ears, conn: &Arc<Conn>, event: Ev
         }
         _ => {}
     }
+    to_rooms(instance, conn, &event, |_| true).await;
 }
 
-async fn to_room(instance: &Instance, conn: &Arc<Conn>, channel: &str, event: Event) {
-    if let Some(room) = instance.rooms.get(&instance.names.fold(channel)) {
-        room.hear(Item { conn: Arc::clone(conn), event }).await;
+/// Hands an event to the rooms that it happened in, as far as the connection hears there.
+pub(crate) async fn to_rooms(instance: &Instance, conn: &Arc<Conn>, event: &Event, hears: impl Fn(&Room) -> bool) {
+    let place = match event {
+        Event::Said(heard) => Some(&heard.by.place),
+        Event::Reacted { by, .. } | Event::Redacted { by, .. } | Event::Typing { by, .. } => Some(&by.place),
+        _ => None,
+    };
+    let channels = match (place, event) {
+        (Some(Place::Channel { name, .. }), _) => std::slice::from_ref(name),
+        (_, Event::Left { channel, .. } | Event::MemberJoined { channel, .. } | Event::MemberLeft { channel, .. }) => {
+            std::slice::from_ref(channel)
+        }
+        (_, Event::Quit { channels, .. } | Event::NickChanged { channels, .. }) => channels,
+        (_, Event::Replayed(history)) => std::slice::from_ref(&history.target),
+        _ => return,
+    };
+    for channel in channels {
+        if let Some(room) = instance.rooms.get(&instance.names.fold(channel)).filter(|room| hears(room)) {
+            room.hear(Item { conn: Arc::clone(conn), event: event.clone() }).await;
+        }
     }
 }
 

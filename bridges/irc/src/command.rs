@@ -16,6 +16,7 @@ pub(crate) async fn command(instance: &Arc<Instance>, who: &Author, line: &str) 
     match (verb.as_str(), words.next(), words.next()) {
         ("nick", None, _) => instance.own_nick(who).await,
         ("nick", Some(chosen), None) => instance.change_own_nick(who, chosen).await,
+        ("nick", Some(_), Some(_)) => "a nick is one word: write `nick NAME`, for example `nick ali_cia`".to_owned(),
         ("status", None, _) => instance.status_line(),
         _ => help(instance),
     }

@@ -2,7 +2,7 @@
 //! after a time without use, brought back calmly when it was lost.
 //!
 //! A puppet hears what is said to it in private and what happens to itself; what is said in
-//! channels is the bot's to hear. [`Instance::puppet`] gives the connection to whoever needs it.
+//! channels is the bot's to hear, unless the puppet stands in for it there. [`Instance::puppet`] gives the connection to whoever needs it.
 
 use crate::bot;
 use crate::conn::{Conn, OpenError, Opening};
@@ -464,7 +464,9 @@ impl Life {
             }
             _ => false,
         };
-        if private && let Some(ears) = self.instance.puppets.ears() {
+        if !private {
+            bot::to_rooms(&self.instance, conn, &event, |room| room.is_heard_by(conn)).await;
+        } else if let Some(ears) = self.instance.puppets.ears() {
             ears.hear(PrivateItem::heard(Some(self.persona.clone()), conn, event)).await;
         }
     }

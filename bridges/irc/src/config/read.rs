@@ -6,6 +6,9 @@ use crate::proto::Secret;
 use monster_bridge_api::ConfigError;
 use std::path::Path;
 
+/// What the name of a channel begins with, on the networks there are (RFC 2811 §2.1).
+const CHANNEL_MARKS: [char; 4] = ['#', '&', '+', '!'];
+
 impl Config {
     /// Reads a section and the files that hold its secrets.
     pub fn read(section: serde_json::Value) -> Result<Self, ConfigError> {
@@ -40,10 +43,19 @@ impl Config {
         }
         self.check_identity()?;
         self.check_limits()?;
-        for (at, (name, _)) in self.channels().enumerate() {
-            if name.len() < 2 || name.chars().any(|c| c.is_control() || c == ' ' || c == ',') {
+        for (at, (name, key)) in self.channels().enumerate() {
+            let is_channel = name.starts_with(CHANNEL_MARKS) && name.len() >= 2;
+            if !is_channel || name.chars().any(|c| c.is_control() || c == ' ' || c == ',') {
                 return Err(wrong(&format!("channels[{at}]"), "expected the name of a channel, e.g. #monster"));
             }
+            let one_word = |key: &Secret| !key.reveal().contains([' ', ',']) && !key.reveal().starts_with(':');
+            single_line(&format!("channels[{at}].key"), key)?;
+            if !key.is_none_or(one_word) {
+                return Err(wrong(&format!("channels[{at}].key"), "expected the key of a channel, which is one word"));
+            }
+        }
+        for (at, mask) in self.ignore.iter().enumerate() {
+            one_line(&format!("ignore[{at}]"), mask)?;
         }
         if encoding_rs::Encoding::for_label(self.fallback_encoding.as_bytes()).is_none() {
             return Err(wrong("fallback_encoding", "expected the label of an encoding, e.g. windows-1252 or gb18030"));
@@ -57,10 +69,19 @@ impl Config {
                 return Err(wrong(key, "expected one word of ASCII characters, e.g. monster"));
             }
         }
-        for (key, line) in [("realname", self.realname.as_deref()), ("relay_format", Some(&*self.relay_format))] {
-            if line.is_some_and(|line| line.chars().any(char::is_control)) {
-                return Err(wrong(key, "expected a text of one line"));
-            }
+        let lines = [
+            ("realname", self.realname.as_deref()),
+            ("relay_format", Some(&*self.relay_format)),
+            ("relay_suffix", Some(&*self.relay_suffix)),
+            ("sasl.user", self.sasl.as_ref().map(|sasl| &*sasl.user)),
+        ];
+        for (key, line) in lines {
+            one_line(key, line.unwrap_or_default())?;
+        }
+        if let Some(gateway) = self.webirc.as_ref().map(|webirc| &webirc.gateway)
+            && (gateway.is_empty() || gateway.starts_with(':') || gateway.chars().any(|c| !c.is_ascii_graphic()))
+        {
+            return Err(wrong("webirc.gateway", "expected one word of ASCII characters, e.g. monster-gateway"));
         }
         for (key, text) in
             [("relay_format", &self.relay_format), ("puppets.nick_template", &self.puppets.nick_template)]
@@ -144,6 +165,10 @@ fn secret(key: &str, value: &mut Option<Secret>, file: Option<&Path>) -> Result<
     single_line(key, value.as_ref())
 }
 
+fn one_line(key: &str, text: &str) -> Result<(), ConfigError> {
+    if text.chars().any(char::is_control) { Err(wrong(key, "expected a text of one line")) } else { Ok(()) }
+}
+
 fn single_line(key: &str, value: Option<&Secret>) -> Result<(), ConfigError> {
     match value {
         Some(secret) if secret.reveal().is_empty() || secret.reveal().chars().any(char::is_control) => {
@@ -204,6 +229,28 @@ mod tests {
         assert_eq!(key_of(json!({"server": "a", "fallback_encoding": "klingon"})), "fallback_encoding");
         assert_eq!(key_of(json!({"server": "a", "sasl": {"mechanism": "external"}})), "sasl.mechanism");
         assert_eq!(key_of(json!({"server": "a", "password": "a\nb"})), "password");
+        assert_eq!(key_of(json!({"server": "a", "channels": ["nochan"]})), "channels[0]");
+        assert_eq!(key_of(json!({"server": "a", "ignore": ["*!*@*", "a\rb"]})), "ignore[1]");
+    }
+
+    #[test]
+    fn nothing_that_would_begin_another_line_gets_into_what_the_server_is_told() {
+        for bad in ["a\nb", "a\rb", "a\0b"] {
+            let sasl = json!({"mechanism": "plain", "user": bad, "password": "p"});
+            assert_eq!(key_of(json!({"server": "a", "sasl": sasl})), "sasl.user", "{bad:?}");
+            let sasl = json!({"mechanism": "plain", "user": "u", "password": bad});
+            assert_eq!(key_of(json!({"server": "a", "sasl": sasl})), "sasl.password", "{bad:?}");
+            assert_eq!(key_of(json!({"server": "a", "nickserv": {"password": bad}})), "nickserv.password", "{bad:?}");
+            let webirc = json!({"password": "p", "gateway": bad});
+            assert_eq!(key_of(json!({"server": "a", "webirc": webirc})), "webirc.gateway", "{bad:?}");
+            for key in ["server", "nick", "username", "realname", "password", "relay_format", "relay_suffix"] {
+                assert_eq!(key_of(json!({"server": "a", key: bad})), key, "{bad:?}");
+            }
+            let channel = json!([{"name": "#a", "key": bad}]);
+            assert_eq!(key_of(json!({"server": "a", "channels": channel})), "channels[0].key", "{bad:?}");
+            let puppets = json!({"nick_template": format!("{{name}}{bad}")});
+            assert_eq!(key_of(json!({"server": "a", "puppets": puppets})), "puppets.nick_template", "{bad:?}");
+        }
     }
 
     #[test]

@@ -88,8 +88,8 @@ async fn reader(
     if target.is_channel() {
         let bot = instance.bot.ready(PATIENCE).await.map_err(DeliveryError::transient)?;
         let Some(room) = instance.rooms.get(&delivery.target) else { return Ok(Some(bot)) };
-        // Where the bot is not let in, it cannot look; the delivery itself will say what is wrong.
-        return Ok(room.entered(PATIENCE).await.ok());
+        // Where nobody is let in, nobody can look; the delivery itself will say what is wrong.
+        return Ok(room.entered(PATIENCE).await.ok().or_else(|| room.stand_in()));
     }
     let Ok(conn) = instance.puppet(running, &delivery.author).await else { return Ok(None) };
     // The private history of a connection without an account ends with the connection.

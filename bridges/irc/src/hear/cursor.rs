@@ -22,7 +22,7 @@ impl Cursor {
         Self::at(SystemTime::now())
     }
 
-    fn at(time: SystemTime) -> Self {
+    pub(super) fn at(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
     }

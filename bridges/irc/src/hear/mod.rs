@@ -17,7 +17,7 @@ use crate::proto::session::{Attribution, Heard, HistoryItem, HistoryRange, Place
 use cursor::Cursor;
 use monster_bridge_api::{ACCEPT_AT_ONCE, PersonaId, RemoteId, Venue};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How much further back than the last event a history is read: the ids sort out what is known.
 const OVERLAP: Duration = Duration::from_secs(2);
@@ -164,6 +164,14 @@ impl Listener {
         };
         let from = cursor.time() - OVERLAP;
         self.read_from(conn, Point::Time(from)).await;
+    }
+
+    /// The same, but the first time what was said since then is read too.
+    pub(crate) async fn catch_up_from(&mut self, conn: &Conn, start: SystemTime) {
+        if self.cursor.is_none() {
+            self.cursor = Some(Cursor::at(start));
+        }
+        self.catch_up(conn).await;
     }
 
     /// The venue is of no interest any more: whoever comes back to it later begins anew.

@@ -1,5 +1,6 @@
 //! The channels that this instance listens in: what they are used for, whether the bot is in, and
-//! the lane in which what is heard there goes to the host, one after the other.
+//! the lane in which what is heard there goes to the host, one after the other. Where the bot is not
+//! let in and a puppet is, that one hears in its place.
 //!
 //! Each room has a task (`task`) that joins, comes back after a kick, reads what was missed
 //! (`hear::catch_up`) and hands over what is heard. `use_room` and the listening bot come in here.
@@ -34,6 +35,8 @@ pub(crate) struct Room {
     usage: Mutex<Usage>,
     status: watch::Sender<Status>,
     lane: mpsc::Sender<Item>,
+    /// The puppet that hears here while the bot is not let in.
+    stand_in: Mutex<Option<Arc<Conn>>>,
     /// Something was heard that found no place in the lane: it has to be read from the history.
     missed: AtomicBool,
     /// Try again to get in.
@@ -112,7 +115,27 @@ impl Room {
         self.retry.notify_one();
     }
 
-    /// Takes something that the bot heard here. Waits only where the server has no history from
+    /// The puppet that hears here while the bot is not let in.
+    pub(crate) fn stand_in(&self) -> Option<Arc<Conn>> {
+        self.stand_in.lock().clone()
+    }
+
+    /// Whether this connection hears here in the bot's place.
+    pub(crate) fn is_heard_by(&self, conn: &Conn) -> bool {
+        self.stand_in.lock().as_ref().is_some_and(|stand_in| stand_in.id() == conn.id())
+    }
+
+    /// A puppet has come in: where nobody hears yet, it does.
+    pub(crate) fn puppet_came(&self, conn: &Arc<Conn>) {
+        let is_shut = matches!(*self.status.borrow(), Status::Shut { .. });
+        let mut stand_in = self.stand_in.lock();
+        if is_shut && stand_in.is_none() {
+            *stand_in = Some(Arc::clone(conn));
+            self.retry();
+        }
+    }
+
+    /// Takes something that was heard here, by the bot or its stand-in. Waits only where the server has no history from
     /// which it could be read later.
     pub(crate) async fn hear(&self, item: Item) {
         let has_history = item.conn.look(crate::proto::Session::has_history);
@@ -212,6 +235,7 @@ impl Instance {
             usage: Mutex::new(usage),
             status: watch::Sender::new(Status::Out),
             lane,
+            stand_in: Mutex::new(None),
             missed: AtomicBool::new(false),
             retry: Notify::new(),
             end: CancellationToken::new(),

@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 /// After so long in a room, a kick is the first one again.
 const SETTLED: Duration = Duration::from_mins(10);
+/// So long before its room knows of it, a puppet may have come in.
+const JUST_BEFORE: Duration = Duration::from_secs(5);
 /// Pauses between attempts to get into a room that does not let the bot in.
 const REJOIN: Reconnect = Reconnect { min_ms: 2_000, max_ms: 600_000 };
 
@@ -29,6 +31,8 @@ struct Task {
     next_try: Option<Instant>,
     /// When the bot last got in.
     entered: Option<Instant>,
+    /// Which stand-in of the bot has read what was said before it heard.
+    heard_by: Option<u64>,
     /// What the room was last told about the bot's absence.
     told: Option<String>,
 }
@@ -49,11 +53,13 @@ pub(super) async fn run(
         backoff: Backoff::new(REJOIN),
         next_try: Some(Instant::now()),
         entered: None,
+        heard_by: None,
         told: None,
     };
     loop {
         // Not marked as seen: that a change was missed while something was heard must still be noticed.
         let conn = bot.borrow().clone();
+        let stand_in = room.stand_in();
         tokio::select! {
             biased;
             () = room.end.cancelled() => return task.leave(conn).await,
@@ -70,6 +76,7 @@ pub(super) async fn run(
                     task.next_try = Some(Instant::now());
                 }
             }
+            () = ended(stand_in) => task.lose_stand_in(),
             () = due(task.next_try), if conn.is_some() => {
                 if let Some(conn) = conn {
                     task.enter(conn).await;
@@ -85,6 +92,13 @@ pub(super) async fn run(
 async fn due(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended(conn: Option<Arc<Conn>>) {
+    match conn {
+        Some(conn) => drop(conn.ended().await),
         None => std::future::pending().await,
     }
 }
@@ -105,6 +119,8 @@ impl Task {
                 self.told = None;
                 self.entered = Some(Instant::now());
                 self.room.missed.store(false, Ordering::Relaxed);
+                *self.room.stand_in.lock() = None;
+                self.heard_by = None;
                 self.room.status.send_replace(Status::In(Arc::clone(&conn)));
                 self.listener.catch_up(&conn).await;
             }
@@ -112,12 +128,41 @@ impl Task {
                 let status = Status::refused(&self.room.id, &failure);
                 tracing::info!(instance = %self.instance.scope.instance, room = %self.room.id, error = %failure, "the bot was not let into a channel");
                 self.next_try = Some(Instant::now() + self.backoff.pause());
-                if let Status::Shut { why, soon: false } = &status {
-                    self.tell(format!("nothing is carried to and from {} now: {why}", self.room.id)).await;
+                self.room.status.send_replace(status.clone());
+                if let Status::Shut { why, soon: false } = status
+                    && !self.has_stand_in().await
+                {
+                    let (room, nick) = (&self.room.id, conn.nick());
+                    let hint = match failure.kind {
+                        FailureKind::InviteOnly => format!("; somebody in it can let me in: /invite {nick} {room}"),
+                        _ => String::new(),
+                    };
+                    self.tell(format!("nothing is carried to and from {room} now: {why}{hint}")).await;
                 }
-                self.room.status.send_replace(status);
             }
         }
+    }
+
+    /// Whether a puppet that is in the room hears there in the bot's place, from now on at the latest.
+    async fn has_stand_in(&mut self) -> bool {
+        let Ok(target) = self.instance.names.target(&self.room.id) else { return false };
+        let is_in = |conn: &Arc<Conn>| conn.is_up() && conn.look(|session| session.is_in(target.as_str()));
+        let found =
+            self.room.stand_in().filter(is_in).or_else(|| self.instance.puppets.conns().into_iter().find(is_in));
+        self.room.stand_in.lock().clone_from(&found);
+        let Some(conn) = found else { return false };
+        if self.heard_by.replace(conn.id()) != Some(conn.id()) {
+            tracing::info!(instance = %self.instance.scope.instance, room = %self.room.id, nick = conn.nick(), "a puppet hears in the bot's place");
+            self.told = None;
+            self.listener.catch_up_from(&conn, SystemTime::now() - JUST_BEFORE).await;
+        }
+        true
+    }
+
+    fn lose_stand_in(&mut self) {
+        *self.room.stand_in.lock() = None;
+        self.heard_by = None;
+        self.next_try = Some(Instant::now());
     }
 
     async fn join(&self, conn: &Conn) -> Result<(), RequestFailure> {
@@ -147,6 +192,9 @@ impl Task {
         let Event::Left { by, reason, .. } = &item.event else {
             return self.listener.hear(&item.conn, item.event, Reading::Live).await;
         };
+        if self.room.is_heard_by(&item.conn) {
+            return self.lose_stand_in();
+        }
         if !matches!(&*self.room.status.borrow(), Status::In(conn) if conn.id() == item.conn.id()) {
             return;
         }

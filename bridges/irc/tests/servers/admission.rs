@@ -1,6 +1,6 @@
 //! Getting in, being thrown out, staying out.
 
-use crate::support::{Running, author, section, section_with, to};
+use crate::support::{Running, author, room, section, section_with, text_of, to};
 use monster_bridge_api::{Admission, DeliveryError, EventKind, RemoteId, RequestError, RoomUse};
 use monster_testkit::{Ergo, Inspircd, IrcClient};
 use serde_json::json;
@@ -45,6 +45,54 @@ async fn an_invitation_lets_in_whoever_waited_for_it() {
     let decided = gateway.host.event("the decision", |event| matches!(event.kind, EventKind::Decided(_))).await;
     assert_eq!((decided.kind, decided.venue), (EventKind::Decided(Admission::Accepted), to(&alice)));
     assert_eq!(decided.author.id.as_str(), "#club");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_is_invited_hears_although_the_bot_is_not_and_nothing_twice_once_it_is() {
+    let ergo = Ergo::start().await;
+    let mut bob = IrcClient::connect(ergo.address, "bob", IrcClient::ALL_CAPS).await;
+    bob.join("#club").await;
+    bob.send("MODE #club +i").await;
+    bob.drain().await;
+    let gateway = Running::start(section(ergo.address), &["#x"]).await;
+    let (alice, club) = (author("alice"), RemoteId::new("#club"));
+    assert_eq!(gateway.bridge.join(&alice, &club, None).await, Ok(Admission::Waiting));
+    let usage = RoomUse { room: club.clone(), posting: None, members: Vec::new() };
+    gateway.bridge.use_room(&club, Some(usage)).await;
+    let notice = gateway.host.event("the notice", |event| matches!(event.kind, EventKind::Notice(_))).await;
+    assert!(matches!(&notice.kind, EventKind::Notice(words) if words.contains("/invite gw #club")), "{notice:?}");
+
+    bob.send("INVITE alice #club").await;
+    bob.expect("alice", |line| line.command == "JOIN" && line.source == "alice").await;
+    gateway.host.event("the decision", |event| matches!(event.kind, EventKind::Decided(_))).await;
+    // What is said before the puppet begins to hear is read from the history.
+    bob.say("#club", "do you hear me").await;
+    let heard = gateway.hears("do you hear me").await;
+    assert_eq!(heard.venue, room("#club"));
+    gateway.says(&alice, "#club", "yes").await;
+    bob.hears("alice", "#club", "yes").await;
+
+    // Out and in again.
+    gateway.bridge.leave(&alice, &club).await.unwrap();
+    bob.expect("alice leaving", |line| line.command == "PART" && line.source == "alice").await;
+    assert_eq!(gateway.bridge.join(&alice, &club, None).await, Ok(Admission::Waiting));
+    bob.send("INVITE alice #club").await;
+    bob.expect("alice", |line| line.command == "JOIN" && line.source == "alice").await;
+    bob.say("#club", "and again").await;
+    gateway.hears("and again").await;
+
+    bob.send("INVITE gw #club").await;
+    bob.expect("the bot", |line| line.command == "JOIN" && line.source == "gw").await;
+    for words in ["one", "two"] {
+        bob.say("#club", words).await;
+        gateway.hears(words).await;
+    }
+    let texts: Vec<_> = gateway.host.events().iter().filter_map(text_of).collect();
+    for words in ["do you hear me", "and again", "one", "two"] {
+        assert_eq!(texts.iter().filter(|text| *text == words).count(), 1, "{texts:?}");
+    }
+    assert!(!texts.iter().any(|text| text == "yes"), "what the puppet said itself was reported: {texts:?}");
     gateway.stop().await;
 }
 
