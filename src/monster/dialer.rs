@@ -96,6 +96,12 @@ pub(super) enum DialError {
 }
 
 impl DialError {
+    /// True if trying again would lead to the same: the account is gone, or this gateway's own rules
+    /// keep it from going there.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Gone(_) | Self::Connect(ConnectError::Private { .. }))
+    }
+
     fn outcome(&self) -> &'static str {
         match self {
             Self::Pausing { .. } => "pausing",
@@ -219,6 +225,8 @@ impl Dialer {
                 dialled(error.outcome());
                 tracing::debug!(%to, %via, %error, "a socket could not be opened");
                 match error {
+                    // Nothing was tried, and nothing changes by waiting.
+                    error if error.is_final() => {}
                     DialError::Connect(_) | DialError::TooSlow(_) => server.pause.failed(&self.how, error.to_string()),
                     DialError::Refused { .. } => account.pause.failed(&self.how, error.to_string()),
                     _ => {}

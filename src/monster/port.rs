@@ -4,7 +4,7 @@
 use super::MonsterSide;
 use super::dialer::DialError;
 use super::hub::{Device, Ends};
-use super::render::{Reader, code, frame};
+use super::render::{Reader, code, frame, written};
 use crate::core::{MonsterPort, Outgoing, Pushed, Sockets};
 use crate::store::StoreError;
 use async_trait::async_trait;
@@ -131,10 +131,15 @@ impl Port {
 fn undialled(error: &DialError) -> DeliveryError {
     let why = error.to_string();
     match error {
-        DialError::Gone(_) => DeliveryError::permanent(why),
+        error if error.is_final() => DeliveryError::permanent(why),
         DialError::Pausing { left, .. } => DeliveryError::Transient { why, retry_after: Some(*left) },
         _ => DeliveryError::transient(why),
     }
+}
+
+fn unasked(error: &DialError) -> RequestError {
+    let why = error.to_string();
+    if error.is_final() { RequestError::Refused(why) } else { RequestError::Unavailable(why) }
 }
 
 /// What an account said about a failure, for the sender. Somebody else's text: cut short.
@@ -189,10 +194,11 @@ impl MonsterPort for Port {
                 let name = via.name();
                 let nickname = request.ext.nickname.as_deref().unwrap_or(&name);
                 let reached = self.0.dialer.reach(&self.0, to, via, nickname).await;
-                reached.map_err(|error| RequestError::Unavailable(error.to_string()))?
+                reached.map_err(|error| unasked(&error))?
             };
             self.0.figures.pushed(request.body.code());
-            match self.push_to(&device, &request.message_id, request.to_json().into(), ASK_WITHIN).await {
+            let frame = written(&request, Reader::Peer { ext: device.reads_ext() });
+            match self.push_to(&device, &request.message_id, frame, ASK_WITHIN).await {
                 Taken::Answered(response) => Ok(response),
                 Taken::Ended => Err(RequestError::Unavailable(format!("the socket to {to} ended before the answer"))),
                 // Perhaps it asks somebody else first; the socket may be as good as any.
@@ -218,7 +224,7 @@ impl MonsterPort for Port {
     }
 
     fn push(&self, to: &Address, sockets: &Sockets, request: &Request<'_>) -> Vec<Pushed> {
-        let frame: Utf8Bytes = request.to_json().into();
+        let frames = [false, true].map(|ext| written(request, Reader::Home { ext }));
         let wanted = |device: &Device| match sockets {
             Sockets::All => true,
             Sockets::One(name) => device.name == *name,
@@ -226,7 +232,7 @@ impl MonsterPort for Port {
         };
         let push = |device: &Arc<Device>| {
             self.0.figures.pushed(request.body.code());
-            let answer = device.outbox.ask(&request.message_id, frame.clone());
+            let answer = device.outbox.ask(&request.message_id, frames[usize::from(device.reads_ext())].clone());
             Pushed { device: device.name.clone(), answer: Box::pin(async move { answer.await.ok() }) }
         };
         let devices = self.0.hub.all(&Ends::home(to));

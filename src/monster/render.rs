@@ -2,8 +2,8 @@
 //! `port`.
 //!
 //! A reader that said so gets the optional fields; to any other, the core has put everything into
-//! words. A home socket is also told whom a frame is from and for, whatever its client reads: it
-//! could not tell otherwise.
+//! words. A home socket is also told whom a frame is from, and in which group it was said, whatever
+//! its client reads: it could not tell otherwise.
 
 use crate::core::{Act, Outgoing};
 use monster_protocol::{Address, Ext, Request, RequestBody};
@@ -30,6 +30,16 @@ pub(super) fn code(message: &Outgoing) -> &'static str {
     plain(&message.act).code()
 }
 
+/// A request that we make, for this reader: the optional fields are for those who read them.
+pub(super) fn written(request: &Request<'_>, reader: Reader) -> Utf8Bytes {
+    let ext = match reader {
+        Reader::Home { ext: true } | Reader::Peer { ext: true } => return request.to_json().into(),
+        Reader::Home { ext: false } => Ext { from: request.ext.from.clone(), ..Ext::default() },
+        Reader::Peer { ext: false } => Ext::default(),
+    };
+    Request { ext, ..request.clone() }.to_json().into()
+}
+
 /// The frame by which `to` is told of the message.
 pub(super) fn frame(message: &Outgoing, to: &Address, reader: Reader) -> Utf8Bytes {
     let (Reader::Home { ext } | Reader::Peer { ext }) = reader;
@@ -44,7 +54,8 @@ fn request<'a>(message: &'a Outgoing, to: &Address, reader: Reader) -> Request<'
     match reader {
         Reader::Home { ext: true } | Reader::Peer { ext: true } => with_fields(message, to, reader),
         Reader::Home { ext: false } => {
-            Request { ext: who(message, to), ..Request::new(message.key.as_str(), in_words(message)) }
+            let ext = Ext { from: Some(message.author.clone()), to: message.group.clone(), ..Ext::default() };
+            Request { ext, ..Request::new(message.key.as_str(), in_words(message)) }
         }
         Reader::Peer { ext: false } => Request::new(message.key.as_str(), in_words(message)),
     }

@@ -1,9 +1,13 @@
 //! Sockets between gateways, each of which identifies the other; and servers that misbehave.
 
 use super::Gateway;
+use crate::core::{MonsterPort as _, Sockets};
+use crate::monster::Port;
 use futures_util::{SinkExt as _, StreamExt as _};
+use monster_protocol::{Address, CallContext, Media, Request, RequestBody};
 use monster_testkit::{MonsterClient, within};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -195,8 +199,89 @@ async fn nothing_private_is_dialled_unless_it_is_allowed() {
     let (gateway, server) = (Gateway::with(|_| {}).await, Server::start().await);
     let mut alice = gateway.home("alice").await;
     let answer = alice.request(json!({"code": "1000", "to": server.dora()})).await;
-    assert_eq!(answer["statusCode"], "500", "{answer}");
+    assert_eq!(answer["statusCode"], "400", "{answer}");
     assert!(answer["error"].as_str().unwrap().contains("private"), "{answer}");
+    // Said twice: neither waits, nor is the second held up by the first.
+    for words in ["one", "two"] {
+        alice.say(&server.dora(), words).await;
+        let notice = alice.pushed().await;
+        assert_eq!(notice["from"], server.dora(), "{notice}");
+        assert!(MonsterClient::text(&notice).contains("private"), "{notice}");
+    }
+}
+
+/// What a frame may have that is published (contract.md "Frames").
+const PUBLISHED: [&str; 5] = ["messageId", "code", "text", "pass", "recallMessageId"];
+
+fn voice_call(id: &str) -> Request<'static> {
+    let context = CallContext::parse("v=0", "c").unwrap();
+    let mut request = Request::new(id.to_owned(), RequestBody::Call { media: Media::Voice, context });
+    request.ext.nickname = Some("Alice".into());
+    request.ext.time = Some(1);
+    request
+}
+
+#[tokio::test]
+async fn whoever_knows_only_the_published_protocol_gets_only_its_fields_with_every_code() {
+    for ext in [false, true] {
+        let (gateway, server) = (Gateway::start().await, Server::start().await);
+        let mut alice = gateway.home("alice").await;
+        let (here, there) = (gateway.parsed("alice"), server.dora().parse::<Address>().unwrap());
+        let port = Port::new(Arc::clone(&gateway.side));
+        let asking = async {
+            let id = alice.say(&server.dora(), "hello").await;
+            alice.say_with(&server.dora(), "hallo", json!({"replaces": id})).await;
+            alice.say_with(&server.dora(), "hi", json!({"replyTo": id})).await;
+            let withdrawn = json!({"code": "2004", "to": server.dora(), "recallMessageId": id});
+            assert_eq!(alice.request(withdrawn).await["statusCode"], "200");
+            assert_eq!(alice.request(json!({"code": "1000", "to": server.dora()})).await["statusCode"], "100");
+            let join = json!({"code": "1001", "to": server.dora(), "pass": "please"});
+            assert_eq!(alice.request(join).await["type"], "1");
+            assert_eq!(alice.request(json!({"code": "1004", "to": server.dora()})).await["statusCode"], "200");
+            port.ask(&there, &here, voice_call("call")).await.unwrap();
+        };
+        let answering = async {
+            let mut socket = server.take_and_introduce(ext).await;
+            let mut seen = Vec::new();
+            while !seen.iter().any(|code| code == "2002") || !seen.iter().any(|code| code == "1004") {
+                let frame = socket.next().await;
+                let code = frame["code"].as_str().unwrap().to_owned();
+                let more: Vec<_> =
+                    frame.as_object().unwrap().keys().filter(|key| !PUBLISHED.contains(&key.as_str())).collect();
+                if ext && code != "1000" {
+                    assert!(frame["nickname"].is_string(), "{frame}");
+                } else if !ext {
+                    assert!(more.is_empty(), "{more:?} in {frame}");
+                }
+                let status = if code.starts_with('1') && code != "1004" { "100" } else { "200" };
+                socket.send(&json!({"messageId": frame["messageId"], "statusCode": status, "type": "1"})).await;
+                seen.push(code);
+            }
+            seen.sort_unstable();
+            seen.dedup();
+            seen
+        };
+        let ((), seen) = tokio::join!(asking, answering);
+        assert_eq!(seen, ["1000", "1001", "1004", "2001", "2002", "2004"], "ext: {ext}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_knows_only_the_published_protocol_is_told_who_calls_and_nothing_else() {
+    let gateway = Gateway::start().await;
+    let mut plain = MonsterClient::connect(&gateway.url("bob", "?token=bob")).await;
+    let mut modern = gateway.home("bob").await;
+    let mut call = voice_call("call");
+    (call.ext.from, call.ext.to) = (Some(gateway.parsed("alice")), Some(gateway.parsed("bob")));
+    // Both sockets are known once they have been answered.
+    for device in [&mut plain, &mut modern] {
+        assert_eq!(device.request(json!({"code": "1000"})).await["statusCode"], "100");
+    }
+    let port = Port::new(Arc::clone(&gateway.side));
+    assert_eq!(port.push(&gateway.parsed("bob"), &Sockets::All, &call).len(), 2);
+    let keys = |frame: &Value| frame.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(keys(&plain.pushed().await), "code from messageId text");
+    assert_eq!(keys(&modern.pushed().await), "code from messageId nickname text time to");
 }
 
 #[tokio::test]
