@@ -202,6 +202,14 @@ impl Words {
         }
     }
 
+    /// True if nobody would see anything of it, on whatever network.
+    pub(crate) fn is_blank(&self) -> bool {
+        // What begins with a letter is read as that letter; nearly all messages are not looked at further.
+        let is_plain =
+            matches!(&self.text, Wording::Markdown(text) if text.starts_with(|c: char| c.is_ascii_alphanumeric()));
+        !is_plain && self.attachments.is_empty() && self.formatted().is_blank()
+    }
+
     fn excerpt(&self) -> String {
         let excerpt = match &self.text {
             Wording::Markdown(text) => excerpt_of(text),

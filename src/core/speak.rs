@@ -1,7 +1,7 @@
 //! Saying, editing, reacting and withdrawing (2001, 2004): what a Monster peer says at a place goes
 //! into the journal, for everybody concerned. Part of [`Core`]; called by `requests`.
 
-use super::body::{Body, Said, Scene};
+use super::body::{Body, Said, Scene, Words};
 use super::fanout::{self, conversation_of, fan_out, rooms_of};
 use super::journal::Entry;
 use super::keys::{is_key, new_key, stored_id};
@@ -37,8 +37,8 @@ impl Core {
         request: &Request<'_>,
         text: &str,
     ) -> Result<(), Refusal> {
-        if text.is_empty() {
-            return Err(Refusal::bad("`text` is empty"));
+        if Words::markdown(text).is_blank() {
+            return Err(Refusal::bad("the message is empty: `text` has nothing that anybody could see"));
         }
         if let Place::Console(address, ..) = place {
             return self.command(voice, address, place, request, text).await;
@@ -184,7 +184,7 @@ impl Core {
             author: voice.address.as_str().to_owned(),
             author_name: voice.author.name.clone(),
             origin_id: stored_id(by, &request.message_id),
-            at: self.environment.now_ms(),
+            at: self.said_at(voice, request),
             body,
             lanes: target.lanes,
             cursor: None,
@@ -195,6 +195,15 @@ impl Core {
         };
         metrics::accepted("monster", outcome);
         Ok(())
+    }
+
+    /// When something was said: another server's word for it counts, as a message may have waited there;
+    /// but not for what has yet to come, or is older than a message can become that is under way.
+    fn said_at(&self, voice: &Voice, request: &Request<'_>) -> i64 {
+        let now = self.environment.now_ms();
+        let keep = i64::try_from(self.settings.keep.as_millis()).unwrap_or(i64::MAX);
+        let claimed = request.ext.time.filter(|_| !voice.home).and_then(|time| i64::try_from(time).ok());
+        claimed.filter(|time| (now.saturating_sub(keep)..=now).contains(time)).unwrap_or(now)
     }
 
     /// A line for a bridge itself. Not journalled, as it may hold a password; the answer is.

@@ -128,7 +128,7 @@ impl Text {
 
     /// True if nothing would be seen.
     pub fn is_blank(&self) -> bool {
-        self.to_plain().trim().is_empty()
+        self.to_plain().chars().all(is_invisible)
     }
 
     /// The first words, on one line, at most `characters_at_most` characters with an ellipsis where
@@ -144,6 +144,17 @@ impl Text {
         cut.push('…');
         cut
     }
+}
+
+/// True for spaces, control characters, and what Unicode has to steer the others without being seen
+/// (`Default_Ignorable_Code_Point`, as far as it is used alone; U+2800 and U+3164 look like spaces).
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}')
+        || matches!(c, '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+        || matches!(c, '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl Span {
@@ -172,6 +183,17 @@ mod tests {
     fn an_excerpt_is_one_line_and_says_when_it_was_cut() {
         assert_eq!(Text::plain("one\ntwo  three").excerpt(40), "one two three");
         assert_eq!(Text::plain("one two three").excerpt(8), "one two…");
+    }
+
+    #[test]
+    fn what_nobody_can_see_is_blank_and_any_letter_or_sign_is_not() {
+        for blank in ["", " \t\n", "\u{a0}\u{3000}", "\u{200b}\u{feff}", "\u{0}\u{2}\u{f}", "\u{2066}\u{2069}\u{fe0f}"]
+        {
+            assert!(Text::plain(blank).is_blank(), "{blank:?}");
+        }
+        for seen in ["a", "\u{200b}.", "\u{202e}x", "👍", "—", "\u{fffd}"] {
+            assert!(!Text::plain(seen).is_blank(), "{seen:?}");
+        }
     }
 
     #[test]

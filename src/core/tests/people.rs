@@ -82,6 +82,51 @@ async fn two_people_of_any_sides_talk_in_private() {
 }
 
 #[tokio::test]
+async fn what_nobody_could_see_is_refused_wherever_it_goes() {
+    let mut world = World::new().await;
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    for to in [&bob, &ours("bob:net"), &ours("#x:net"), &ours("*:net"), &at("@carol:other.example")] {
+        for blank in ["", " \n\t", "\u{200b}", "\u{3164}", "```\n```", "\u{2}"] {
+            let body = RequestBody::Text { text: blank.into() };
+            let answer = world.ask(&home(&alice), to, body).await;
+            assert_eq!(answer.status, Status::BadRequest, "{blank:?} to {to}");
+            assert!(answer.error.is_some_and(|error| error.contains("empty")));
+        }
+    }
+    for seen in ["👍", "字", "-", "> ", "\u{200b}x"] {
+        assert_eq!(
+            world.ask(&home(&alice), &bob, RequestBody::Text { text: seen.into() }).await.status,
+            Status::Accepted
+        );
+        assert_eq!(world.arrives().await.0, bob.as_str());
+    }
+    world.nothing_more().await;
+}
+
+#[tokio::test]
+async fn another_server_says_when_something_was_said_unless_that_cannot_be() {
+    let mut world = World::new().await;
+    let alice = world.person("alice").await;
+    let carol = remote("@carol:other.example");
+    let now = world.core.now_ms();
+    let (day, keep) = (86_400_000, i64::try_from(impatient().keep.as_millis()).unwrap());
+    let cases =
+        [(now - 60_000, true), (now - keep + 60_000, true), (now - keep - day, false), (now + day, false), (0, false)];
+    for (id, (time, is_believed)) in cases.into_iter().enumerate() {
+        let mut frame = text(&format!("t{id}"), "hello");
+        frame.ext.time = u64::try_from(time).ok();
+        assert_eq!(world.core.request(&carol, &alice, frame).await.status, Status::Accepted);
+        let at = world.arrives().await.2.at;
+        assert!(if is_believed { at == time } else { (now..=world.core.now_ms()).contains(&at) }, "{time}: {at}");
+    }
+    // A home socket says it when it comes.
+    let mut frame = text("own", "hello");
+    frame.ext.time = u64::try_from(now - 60_000).ok();
+    world.core.request(&home(&alice), &at("@carol:other.example"), frame).await;
+    assert!(world.arrives().await.2.at >= now);
+}
+
+#[tokio::test]
 async fn a_contact_is_asked_for_and_agreed_to_or_declined() {
     let mut world = World::new().await;
     let (alice, bob) = (world.person("alice").await, world.person("bob").await);
