@@ -210,11 +210,15 @@ fn a_token_is_all_that_add_and_token_print() {
 fn what_is_not_there_or_not_possible_is_said_in_one_line_with_its_code() {
     let place = Place::new();
     place.prints(&["account", "add", "alice"]);
-    let cases: [(&[&str], i32); 8] = [
+    let cases: [(&[&str], i32); 12] = [
         (&["account", "token", "bob"], 66),
         (&["account", "remove", "bob"], 66),
         (&["account", "add", "alice"], 65),
         (&["account", "add", "two\nlines"], 65),
+        (&["account", "add", "@bob:localhost:7580"], 65),
+        (&["account", "add", "@bob"], 65),
+        (&["account", "add", ":bob"], 65),
+        (&["map", "list", "--bridge", "liberra"], 66),
         (&["link", "remove", "7"], 66),
         (&["registration", "echo"], 65),
         (&["restore", "gone.db"], 66),
@@ -225,6 +229,9 @@ fn what_is_not_there_or_not_possible_is_said_in_one_line_with_its_code() {
         assert_eq!(found, code, "{args:?}: {told}");
         assert_eq!(told.lines().count(), 1, "{args:?}: {told}");
     }
+    assert!(place.fails(&["account", "add", "@bob:localhost:7580"]).1.contains("looks like an address"));
+    assert!(place.fails(&["map", "list", "--bridge", "liberra"]).1.contains("did you mean `libera`?"));
+    assert_eq!(json(&place.prints(&["map", "list", "--bridge", "libera", "--json"])).as_array().unwrap().len(), 0);
     assert_eq!(place.fails(&["nonsense"]).0, 64);
     assert_eq!(place.fails(&["link", "add", "@one:localhost"]).0, 64);
     assert_eq!(place.fails(&["link", "add", "no address", "@a:b"]).0, 64);
@@ -265,7 +272,7 @@ fn the_gateway_runs_until_it_is_told_to_stop() {
     assert!(place.get("/check/secret-token?secret-query").unwrap().starts_with("HTTP/1.1 404"));
     assert!(place.prints(&["health", "--ready"]).contains("\"ready\":true"));
     let (code, told) = place.fails(&["run"]);
-    assert_eq!(code, 69);
+    assert_eq!(code, 71);
     assert!(told.contains("a gateway runs there already"), "{told}");
     let (code, log) = gateway.stop();
     assert_eq!(code, Some(0), "{log}");

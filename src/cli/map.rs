@@ -69,6 +69,9 @@ impl MapCommand {
 
 impl List {
     async fn run(self, office: &Office) -> Outcome {
+        if let Some(bridge) = &self.bridge {
+            office.admin.known_instance(bridge).await?;
+        }
         let mut mappings = Vec::new();
         let mut after = String::new();
         loop {

@@ -161,9 +161,8 @@ impl From<StartError> for Failure {
                 } else {
                     "another program listens there"
                 };
-                Self::unavailable(format!("cannot listen on {address}: {who}; `server.listen` says where to listen"))
+                Self::system(format!("cannot listen on {address}: {who}; `server.listen` says where to listen"))
             }
-            StartError::Bind { .. } => Self::unavailable(error),
             StartError::Lock(_) => Self::later(error),
             StartError::Bridge { .. } => Self::data(error),
             _ => Self::system(error),

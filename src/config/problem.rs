@@ -68,7 +68,7 @@ impl fmt::Display for Problems {
 }
 
 /// The known word that `wrong` was probably meant to be.
-pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|word| (strsim::damerau_levenshtein(wrong, word), word))

@@ -107,6 +107,7 @@ impl Admin {
         if let Ok(Place::Bridge(other)) = self.book.resolve(&address) {
             return Err(invalid("name", format!("{address} stands for `{}` on `{}`", other.id, other.instance)));
         }
+        new_name("name", &account.name)?;
         check_account(&account)?;
         account.created = self.environment.now_ms();
         self.book.add_account(account).await?;
@@ -167,6 +168,7 @@ impl Admin {
             && self.book.graph().read().kind_of(&name) != Some(AccountKind::Person)
             && !matches!(self.book.resolve(address), Ok(Place::Bridge(_)))
         {
+            new_name("ends", &name)?;
             account_name("ends", &name)?;
             groups.push(name);
             return Ok(address.clone());
@@ -259,6 +261,25 @@ impl Admin {
         Ok(self.book.remove_alias(bridge, address.as_str()).await?)
     }
 
+    /// Refuses the name of a bridge instance that is not configured, and of which the map has nothing
+    /// from earlier either.
+    ///
+    /// # Errors
+    /// `Missing`, with the nearest name there is.
+    pub async fn known_instance(&self, bridge: &str) -> Result<(), AdminError> {
+        if self.book.places.bridge(bridge).is_some() || !self.book.store.mappings(Some(bridge), "", 1).await?.is_empty()
+        {
+            return Ok(());
+        }
+        let known = self.book.places.instances();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let hint = match crate::config::nearest(bridge, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", known.join(", ")),
+        };
+        Err(StoreError::Missing(format!("this gateway has no bridge called `{bridge}`; {hint}")).into())
+    }
+
     /// The map, by address, above `after`.
     pub async fn mappings(&self, bridge: Option<&str>, after: &str, limit: usize) -> Result<Vec<Mapping>, AdminError> {
         Ok(self.book.store.mappings(bridge, after, limit).await?)
@@ -307,6 +328,16 @@ fn account_name(field: &'static str, name: &str) -> Result<(), AdminError> {
     one_line(field, name)?;
     if crate::config::RESERVED.contains(&name) {
         return Err(invalid(field, format!("the name `{name}` is reserved for the gateway itself")));
+    }
+    Ok(())
+}
+
+/// A whole address where its name belongs would make an account that nobody means. (One that was made
+/// before this was looked at stays.)
+fn new_name(field: &'static str, name: &str) -> Result<(), AdminError> {
+    if name.starts_with('@') || name.contains(':') {
+        let why = format!("`{name}` looks like an address; expected only the name in it, such as `alice`");
+        return Err(invalid(field, why));
     }
     Ok(())
 }

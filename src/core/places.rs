@@ -120,6 +120,13 @@ impl Places {
         self.bridges.read().get(instance).cloned()
     }
 
+    /// The names of the bridge instances, in order.
+    pub(crate) fn instances(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.bridges.read().keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
     pub(crate) fn set_aliases(&self, mappings: Vec<Mapping>) {
         let aliases = mappings.into_iter().map(|m| (m.address, (m.bridge, RemoteId::new(m.remote_id)))).collect();
         *self.aliases.write() = aliases;

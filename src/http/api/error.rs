@@ -59,6 +59,12 @@ impl ApiError {
         self
     }
 
+    /// The same, told by another status.
+    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     /// True for 404.
     pub(super) fn is_missing(&self) -> bool {
         self.status == StatusCode::NOT_FOUND

@@ -32,13 +32,29 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let field = error.path().to_string();
-            let failure = ApiError::new(StatusCode::BAD_REQUEST, error.into_inner().to_string());
-            // `.` is the library's word for "the whole".
-            if field == "." { failure } else { failure.with_field(field) }
+            let path = error.path().to_string();
+            let why = error.into_inner().to_string();
+            match field_at(&path, &why) {
+                Some(field) => ApiError::field(field, why),
+                None => ApiError::new(StatusCode::BAD_REQUEST, why),
+            }
         })?;
         json.end().map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.to_string()))?;
         Ok(Self(value))
+    }
+}
+
+/// The field that serde complains of: the path it stopped at, and for a field that is not there or not
+/// known, its name, which the path may lack. `None` if it is the whole body.
+fn field_at(path: &str, why: &str) -> Option<String> {
+    // `.` is the library's word for "the whole".
+    let path = if path == "." { "" } else { path };
+    let named = ["missing field `", "unknown field `", "duplicate field `"];
+    let name = named.iter().find_map(|start| why.strip_prefix(start)?.split('`').next());
+    match name.filter(|name| path != *name && !path.ends_with(&format!(".{name}"))) {
+        Some(name) if path.is_empty() => Some(name.to_owned()),
+        Some(name) => Some(format!("{path}.{name}")),
+        None => (!path.is_empty()).then(|| path.to_owned()),
     }
 }
 
@@ -160,6 +176,22 @@ mod tests {
         assert!(twice.finish().is_err());
         assert!(pairs(&["limt"]).finish().is_err());
         assert!(pairs(&[]).finish().is_ok());
+    }
+
+    #[test]
+    fn the_field_at_fault_is_named_also_where_it_is_missing() {
+        let cases = [
+            (".", "missing field `ends` at line 1 column 2", Some("ends")),
+            ("ends[0]", "missing field `address` at line 1 column 20", Some("ends[0].address")),
+            (".", "unknown field `end`, expected `ends` or `pass` at line 1", Some("end")),
+            ("end", "unknown field `end`, expected `ends` or `pass` at line 1", Some("end")),
+            ("ends[0].port", "unknown field `port`, expected `address`", Some("ends[0].port")),
+            ("ends", "invalid type: string \"x\", expected a sequence", Some("ends")),
+            (".", "expected value at line 1 column 1", None),
+        ];
+        for (path, why, field) in cases {
+            assert_eq!(field_at(path, why).as_deref(), field, "{path}: {why}");
+        }
     }
 
     #[test]

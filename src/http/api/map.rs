@@ -51,6 +51,12 @@ impl From<Mapping> for View {
     responses((status = 200, description = "A page of the map", body = Page<View>)))]
 pub(super) async fn list(State(api): State<Api>, mut parameters: Parameters) -> Result<Json<Page<View>>> {
     let bridge = parameters.take("bridge");
+    if let Some(bridge) = &bridge {
+        let known = api.core.admin().known_instance(bridge).await.map_err(ApiError::from);
+        known.map_err(|error| {
+            if error.is_missing() { error.with_status(StatusCode::BAD_REQUEST).with_field("bridge") } else { error }
+        })?;
+    }
     let page = PageOf::<String>::only(parameters)?;
     let after = page.after.as_deref().unwrap_or_default();
     let read = api.core.admin().mappings(bridge.as_deref(), after, page.read()).await?;
