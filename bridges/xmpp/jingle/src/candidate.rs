@@ -39,7 +39,8 @@ impl Candidate {
         let mut words = line.trim().strip_prefix("candidate:")?.split_whitespace();
         let mut next = || words.next();
         let foundation = next()?.to_owned();
-        let (component, protocol, priority) = (next()?.parse().ok()?, next()?.to_ascii_lowercase(), next()?.parse().ok()?);
+        let (component, protocol, priority) =
+            (next()?.parse().ok()?, next()?.to_ascii_lowercase(), next()?.parse().ok()?);
         let (address, port) = (next()?.to_owned(), next()?.parse().ok()?);
         let kind = (next()? == "typ").then(&mut next)??.to_owned();
         let (mut related_address, mut related_port, mut tcp, mut generation) = (None, None, None, 0);

@@ -71,8 +71,9 @@ impl Part {
             .with("creator", self.creator.as_str())
             .with("name", &self.name)
             .with_some("senders", self.senders.map(Senders::as_str));
-        for child in [self.media.as_ref().map(Rtp::to_element), self.transport.as_ref().map(Transport::to_element)] {
-            child.into_iter().for_each(|child| drop(element.append_child(child)));
+        let media = self.media.as_ref().map(Rtp::to_element);
+        for child in media.into_iter().chain(self.transport.as_ref().map(Transport::to_element)) {
+            element.append_child(child);
         }
         element
     }

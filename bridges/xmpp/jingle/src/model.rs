@@ -339,8 +339,12 @@ impl Session {
         match self.contents.get(index) {
             Some(content) if is_mid(&content.name) => content.name.clone(),
             _ => {
-                let free = |mid: &String| !self.contents.iter().any(|content| content.name == *mid);
-                (0..).map(|round: u32| format!("x{index}{}", "-".repeat(round as usize))).find(free).unwrap_or_default()
+                let taken = |mid: &String| self.contents.iter().any(|content| content.name == *mid);
+                let mut mid = format!("x{index}");
+                while taken(&mid) {
+                    mid.push('-');
+                }
+                mid
             }
         }
     }

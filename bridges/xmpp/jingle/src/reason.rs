@@ -90,7 +90,8 @@ impl Reason {
 
     /// What it is to a call.
     pub fn end(&self) -> EndReason {
-        let words = || self.text.clone().unwrap_or_else(|| format!("the other client says: {}", self.condition.as_str()));
+        let words =
+            || self.text.clone().unwrap_or_else(|| format!("the other client says: {}", self.condition.as_str()));
         match self.condition {
             Condition::Success => EndReason::HungUp,
             Condition::Busy => EndReason::Busy,

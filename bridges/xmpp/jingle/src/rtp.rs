@@ -1,9 +1,7 @@
 //! A section's media as an element: codecs (XEP-0167), feedback (XEP-0293), header extensions
 //! (XEP-0294) and sources (XEP-0339).
 
-use crate::model::{
-    Extension, Feedback, Kind, MAX_ITEMS, Msid, Parameter, Payload, Rtp, Senders, Source, SourceGroup,
-};
+use crate::model::{Extension, Feedback, Kind, MAX_ITEMS, Msid, Parameter, Payload, Rtp, Senders, Source, SourceGroup};
 use crate::ns;
 use crate::xml::{self, Build, attr, children, is_line, is_word, parsed};
 use minidom::Element;
@@ -39,9 +37,8 @@ impl Rtp {
         rtp.mixed = element.has_child("extmap-allow-mixed", ns::EXTENSIONS);
         rtp.sources = children(element, "source", ns::SOURCES).filter_map(source).take(MAX_ITEMS).collect();
         rtp.source_groups = children(element, "ssrc-group", ns::SOURCES).filter_map(group).take(MAX_ITEMS).collect();
-        rtp.msid = children(element, "stream", ns::STREAMS).find_map(|stream| {
-            Some(Msid { stream: xml::word(stream, "id")?, track: xml::word(stream, "track") })
-        });
+        rtp.msid = children(element, "stream", ns::STREAMS)
+            .find_map(|stream| Some(Msid { stream: xml::word(stream, "id")?, track: xml::word(stream, "track") }));
         rtp.settle_msid();
         Some(rtp)
     }
@@ -221,9 +218,7 @@ impl Feedback {
     fn to_element(&self) -> Element {
         match (self.kind.as_str(), &self.sub) {
             ("trr-int", Some(interval)) => Element::bare("rtcp-fb-trr-int", ns::FEEDBACK).with("value", interval),
-            (kind, sub) => {
-                Element::bare("rtcp-fb", ns::FEEDBACK).with("type", kind).with_some("subtype", sub.as_ref())
-            }
+            (kind, sub) => Element::bare("rtcp-fb", ns::FEEDBACK).with("type", kind).with_some("subtype", sub.as_ref()),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! carry; values that come in are trimmed, and are words where a session description wants words.
 
 use minidom::Element;
-use minidom::rxml::{NcName, Namespace};
+use minidom::rxml::{Namespace, NcName};
 use std::fmt::Display;
 use std::str::FromStr;
 

@@ -224,9 +224,11 @@ impl Dialogue {
     pub fn step(&mut self, step: CallStep) -> Result<Vec<Output>, String> {
         match (self.stage, step) {
             (Stage::Over, _) => {}
-            (Stage::New, CallStep::Offer { sdp: Some(sdp), .. }) if self.role == Side::Initiator => self.invite(&sdp)?,
-            (Stage::New, _) => return Err("this call has not begun".to_owned()),
+            (Stage::New, CallStep::Offer { sdp: Some(sdp), .. }) if self.role == Side::Initiator => {
+                self.invite(&sdp)?;
+            }
             (_, CallStep::End(reason)) => self.end(&reason),
+            (Stage::New, _) => return Err("this call has not begun".to_owned()),
             (Stage::Called, CallStep::Ringing) => self.ring(),
             (Stage::Called, CallStep::Answer { sdp: None }) => self.proceed(),
             (Stage::Called | Stage::Picked, CallStep::Answer { sdp: Some(sdp) }) => self.accept(&sdp)?,
@@ -241,7 +243,7 @@ impl Dialogue {
             (_, CallStep::Update { sdp: None, muted: Some(muted) }) => self.told_muted = muted,
             (Stage::Up, CallStep::Dtmf(keys)) => {
                 let infos = keys.chars().map(Info::Key).collect();
-                self.within(Jingle { infos, ..Jingle::new(Action::SessionInfo, &self.sid) }, Asked::Within);
+                self.within(&Jingle { infos, ..Jingle::new(Action::SessionInfo, &self.sid) }, Asked::Within);
             }
             (_, CallStep::Ringing | CallStep::Update { sdp: None, .. }) => {}
             _ => return Err("the other client cannot take this now".to_owned()),
@@ -255,6 +257,12 @@ impl Dialogue {
     /// # Errors
     /// With what it is answered instead; nothing has changed then.
     pub fn jingle(&mut self, from: &str, jingle: &Jingle) -> Result<Vec<Output>, Refused> {
+        let taken = self.take(from, jingle);
+        let out = self.take_out();
+        taken.map(|()| out)
+    }
+
+    fn take(&mut self, from: &str, jingle: &Jingle) -> Result<(), Refused> {
         let is_known = self.device.as_deref() == Some(from) || self.invited.iter().any(|invited| invited == from);
         if jingle.sid != self.sid || !is_known || self.stage == Stage::Over {
             return Err(Refused::unknown_session());
@@ -278,7 +286,7 @@ impl Dialogue {
             }
             _ => return Err(Refused::out_of_order("this has no place at this point of the session")),
         }
-        Ok(self.take_out())
+        Ok(())
     }
 
     /// A message about this call (XEP-0353) from a device of the user's.
@@ -330,9 +338,9 @@ impl Dialogue {
     }
 
     /// Sends an action to the device that the session is with.
-    fn within(&mut self, jingle: Jingle, asked: Asked) {
+    fn within(&mut self, jingle: &Jingle, asked: Asked) {
         if let Some(device) = self.device.clone() {
-            self.iq(&device, &jingle, asked);
+            self.iq(&device, jingle, asked);
         }
     }
 
@@ -356,7 +364,7 @@ impl Dialogue {
     // -- what is told within a session -----------------------------------------------------------
 
     fn told(&mut self, from: &str, infos: &[Info]) -> Result<(), Refused> {
-        if infos.iter().any(|info| *info == Info::Unknown) {
+        if infos.contains(&Info::Unknown) {
             return Err(Refused::unsupported_info());
         }
         let mut keys = String::new();
@@ -398,7 +406,7 @@ impl Dialogue {
             let Some(content) = self.local.live().find(|content| content.media.kind == kind) else { continue };
             let name = Some(content.name.clone());
             let info = if now { Info::Mute(name) } else { Info::Unmute(name) };
-            self.within(Jingle { infos: vec![info], ..Jingle::new(Action::SessionInfo, &self.sid) }, Asked::Within);
+            self.within(&Jingle { infos: vec![info], ..Jingle::new(Action::SessionInfo, &self.sid) }, Asked::Within);
         }
     }
 }

@@ -60,7 +60,7 @@ impl Dialogue {
             let parts = self.local_parts(&changes.adds, Part::whole);
             let mut jingle = Jingle::new(Action::ContentAdd, &self.sid).with_parts(parts);
             jingle.groups.clone_from(&self.local.groups);
-            self.within(jingle, Asked::Add(changes.adds.clone()));
+            self.within(&jingle, Asked::Add(changes.adds.clone()));
         }
         ours.restart |= !changes.restarts.is_empty();
         ours.adds.extend(changes.adds);
@@ -114,7 +114,7 @@ impl Dialogue {
             }
         }
         let parts = self.local_parts(names, Part::bare);
-        self.within(Jingle::new(Action::ContentRemove, &self.sid).with_parts(parts), Asked::Within);
+        self.within(&Jingle::new(Action::ContentRemove, &self.sid).with_parts(parts), Asked::Within);
     }
 
     /// ICE anew: user and password first and by themselves, as some clients tell an offer by that; then
@@ -131,11 +131,11 @@ impl Dialogue {
             Part { transport: Some(transport), ..Part::bare(content) }
         };
         let parts = self.local_parts(names, |content| of(content, false));
-        self.within(Jingle::new(Action::TransportInfo, &self.sid).with_parts(parts), Asked::Restart);
+        self.within(&Jingle::new(Action::TransportInfo, &self.sid).with_parts(parts), Asked::Restart);
         let mut parts = self.local_parts(names, |content| of(content, true));
         parts.retain(|part| part.transport.as_ref().is_some_and(|transport| !transport.candidates.is_empty()));
         if !parts.is_empty() {
-            self.within(Jingle::new(Action::TransportInfo, &self.sid).with_parts(parts), Asked::Within);
+            self.within(&Jingle::new(Action::TransportInfo, &self.sid).with_parts(parts), Asked::Within);
         }
     }
 
@@ -143,11 +143,11 @@ impl Dialogue {
     fn tell_senders(&mut self, changes: &Changes) {
         if let Some(hold) = changes.hold {
             let info = if hold { Info::Hold } else { Info::Unhold };
-            self.within(Jingle { infos: vec![info], ..Jingle::new(Action::SessionInfo, &self.sid) }, Asked::Within);
+            self.within(&Jingle { infos: vec![info], ..Jingle::new(Action::SessionInfo, &self.sid) }, Asked::Within);
         } else if !changes.modifies.is_empty() {
             let modified = |content: &Content| Part { senders: Some(content.senders), ..Part::bare(content) };
             let parts = self.local_parts(&changes.modifies, modified);
-            self.within(Jingle::new(Action::ContentModify, &self.sid).with_parts(parts), Asked::Within);
+            self.within(&Jingle::new(Action::ContentModify, &self.sid).with_parts(parts), Asked::Within);
         }
     }
 
@@ -247,19 +247,23 @@ impl Dialogue {
             if content.transport.candidates.len() < crate::model::MAX_CANDIDATES {
                 content.transport.candidates.push(candidate.clone());
             }
-            match parts.iter_mut().find(|part| part.name == name).and_then(|part| part.transport.as_mut()) {
-                Some(transport) => transport.candidates.push(candidate),
-                None => {
-                    part.transport = Some(Transport { credentials, candidates: vec![candidate], ..Transport::default() });
-                    parts.push(part);
-                }
+            let known = parts.iter_mut().find(|part| part.name == name).and_then(|part| part.transport.as_mut());
+            if let Some(transport) = known {
+                transport.candidates.push(candidate);
+            } else {
+                part.transport = Some(Transport { credentials, candidates: vec![candidate], ..Transport::default() });
+                parts.push(part);
             }
         }
         if parts.is_empty() {
             return;
         }
         let jingle = Jingle::new(Action::TransportInfo, &self.sid).with_parts(parts);
-        let to = if self.stage == super::Stage::Up { self.device.clone().into_iter().collect() } else { self.invited.clone() };
+        let to = if self.stage == super::Stage::Up {
+            self.device.clone().into_iter().collect()
+        } else {
+            self.invited.clone()
+        };
         for device in to {
             self.iq(&device, &jingle, Asked::Within);
         }

@@ -7,7 +7,7 @@ use crate::jingle::{Action, Info, Jingle};
 use crate::message::{Ending, MessageKind};
 use crate::model::{Content, Kind, Rtp, Senders, Session, Side};
 use crate::reason::{Condition, Reason};
-use monster_bridge_api::{CallStep, EndReason, Muted};
+use monster_bridge_api::{CallStep, EndReason};
 
 impl Dialogue {
     // -- the user is called ----------------------------------------------------------------------
@@ -79,7 +79,8 @@ impl Dialogue {
         }
         let mut remote = self.remote.clone();
         for part in &jingle.parts {
-            let known = remote.content_mut(&part.name).ok_or(Refused::bad("nobody has offered one of these contents"))?;
+            let known =
+                remote.content_mut(&part.name).ok_or(Refused::bad("nobody has offered one of these contents"))?;
             if let Some(content) = part.clone().into_content() {
                 *known = Content { creator: known.creator, ..content };
             }
@@ -112,7 +113,7 @@ impl Dialogue {
                 }
             }
             let jingle = Jingle::new(Action::ContentRemove, &self.sid).with_parts(parts).because(reason);
-            self.within(jingle, Asked::Within);
+            self.within(&jingle, Asked::Within);
         }
     }
 
@@ -201,7 +202,7 @@ impl Dialogue {
     pub(super) fn ring(&mut self) {
         if self.described {
             let ringing = Jingle { infos: vec![Info::Ringing], ..Jingle::new(Action::SessionInfo, &self.sid) };
-            self.within(ringing, Asked::Within);
+            self.within(&ringing, Asked::Within);
         } else if let Some(device) = self.device.clone() {
             self.say(&device, MessageKind::Ringing);
         }
@@ -243,14 +244,14 @@ impl Dialogue {
             group.names.retain(|name| self.remote.content(name).is_some_and(|content| content.live));
         }
         self.stage = Stage::Up;
-        self.within(accept, Asked::Within);
+        self.within(&accept, Asked::Within);
         let unwanted = std::mem::take(&mut self.unwanted);
         if !unwanted.is_empty() {
             let reason = Reason::new(Condition::UnsupportedApplications);
             let jingle = Jingle::new(Action::ContentRemove, &self.sid).with_parts(unwanted).because(reason);
-            self.within(jingle, Asked::Within);
+            self.within(&jingle, Asked::Within);
         }
-        let muted = std::mem::replace(&mut self.told_muted, Muted::default());
+        let muted = std::mem::take(&mut self.told_muted);
         self.tell_muted(muted);
         Ok(())
     }

@@ -54,12 +54,12 @@ impl Dialogue {
         let said = jingle.groups.iter().find(bundled).or(self.remote.groups.iter().find(bundled)).cloned();
         whole.groups = said.clone().into_iter().collect();
         if !added.is_empty() {
-            if !whole.is_bundled() {
-                foreign.extend(added.iter().map(Part::bare));
-            } else {
+            if whole.is_bundled() {
                 self.make_way_for_adding()?;
                 self.change(Change::Add(added))?;
                 self.remote.groups = said.into_iter().collect();
+            } else {
+                foreign.extend(added.iter().map(Part::bare));
             }
         }
         if !foreign.is_empty() {
@@ -109,7 +109,7 @@ impl Dialogue {
     }
 
     pub(super) fn hold(&mut self, held: bool) -> Result<(), Refused> {
-        if self.stage != Stage::Up { Ok(()) } else { self.change(Change::Hold(held)) }
+        if self.stage == Stage::Up { self.change(Change::Hold(held)) } else { Ok(()) }
     }
 
     /// Candidates, or ICE anew: a user and password that are not the client's present ones. With an offer
@@ -241,8 +241,8 @@ impl Dialogue {
         let (taken, refused) = (parts(&theirs.adds, true, &self.local), parts(&theirs.adds, false, &self.local));
         if !taken.is_empty() {
             let mut jingle = Jingle::new(Action::ContentAccept, &self.sid).with_parts(taken);
-            jingle.groups = self.remote.groups.clone();
-            self.within(jingle, Asked::Within);
+            jingle.groups.clone_from(&self.remote.groups);
+            self.within(&jingle, Asked::Within);
         }
         if !refused.is_empty() {
             for part in &refused {
@@ -263,7 +263,7 @@ impl Dialogue {
                     transport.candidates.clone_from(&candidates);
                 }
             }
-            self.within(Jingle::new(Action::TransportInfo, &self.sid).with_parts(parts), Asked::Within);
+            self.within(&Jingle::new(Action::TransportInfo, &self.sid).with_parts(parts), Asked::Within);
         }
         self.next_deferred();
         Ok(())
@@ -284,6 +284,6 @@ impl Dialogue {
     }
 
     fn reject_contents(&mut self, parts: Vec<Part>, reason: Reason) {
-        self.within(Jingle::new(Action::ContentReject, &self.sid).with_parts(parts).because(reason), Asked::Within);
+        self.within(&Jingle::new(Action::ContentReject, &self.sid).with_parts(parts).because(reason), Asked::Within);
     }
 }

@@ -1,6 +1,8 @@
 //! Writes a session description.
 
-use crate::model::{Content, Credentials, Extension, Feedback, Fingerprint, Parameter, Payload, Senders, Session, Side};
+use crate::model::{
+    Content, Credentials, Extension, Feedback, Fingerprint, Parameter, Payload, Senders, Session, Side,
+};
 use std::fmt::{Result, Write as _};
 
 impl Session {

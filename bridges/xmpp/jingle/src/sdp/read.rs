@@ -94,8 +94,7 @@ impl<'a> Section<'a> {
         if !is_secure || (port == 0 && !bundled) {
             return Some(Content::off(name, by, kind));
         }
-        let direction =
-            |lines: &[&str]| lines.iter().rev().find_map(|line| Senders::of_direction(line, by));
+        let direction = |lines: &[&str]| lines.iter().rev().find_map(|line| Senders::of_direction(line, by));
         let senders = direction(&self.attributes).or_else(|| direction(head)).unwrap_or(Senders::Both);
         let numbers: Vec<u8> = words.filter_map(|word| word.parse().ok()).filter(|id| *id < 128).collect();
         let (media, transport) = (self.rtp(kind, &numbers, head, by), self.transport(head));
@@ -122,7 +121,8 @@ impl<'a> Section<'a> {
     fn rtp(&self, kind: Kind, numbers: &[u8], head: &[&str], by: Side) -> Rtp {
         let mut rtp = Rtp { mux: self.has("rtcp-mux") || self.has("rtcp-mux-only"), ..Rtp::new(kind) };
         for number in numbers.iter().take(MAX_ITEMS) {
-            let payload = self.of("rtpmap", *number).find_map(|map| payload(*number, map)).or_else(|| of_static(*number));
+            let payload =
+                self.of("rtpmap", *number).find_map(|map| payload(*number, map)).or_else(|| of_static(*number));
             let Some(mut payload) = payload else { continue };
             if rtp.payloads.iter().any(|other| other.id == *number) {
                 continue;
