@@ -94,6 +94,8 @@ pub enum Progress {
     Called(String),
     /// A device of the other side rings.
     Ringing,
+    /// The other side has no calls and was sent a link, which somebody has to open.
+    LinkSent,
     /// The other side answered, or this one did.
     Answered,
     /// ICE and DTLS are done.
@@ -102,6 +104,8 @@ pub enum Progress {
     FirstMedia(Duration),
     /// The other side muted or unmuted: audio, video.
     Muted(bool, bool),
+    /// The other side pressed these keys.
+    Keys(String),
 }
 
 /// Why there is no report.

@@ -253,6 +253,8 @@ impl<'a> Session<'a> {
                 self.ringing = Some(Instant::now());
                 (self.progress)(Progress::Ringing);
             }
+            CallStep::LinkSent => (self.progress)(Progress::LinkSent),
+            CallStep::Dtmf(keys) => (self.progress)(Progress::Keys(one_line(&keys))),
             CallStep::Answer(sdp) if self.answered.is_none() => {
                 self.has_answered();
                 self.peer.take_answer(&sdp).await?;

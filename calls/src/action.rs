@@ -7,7 +7,7 @@
 //! behind one on whose success it depends.
 
 use crate::{Leg, Record};
-use monster_bridge_api::{CallMedia, CallStep, DeviceId, IceCandidate};
+use monster_bridge_api::{CallMedia, CallStep, DeviceId, Devices, IceCandidate};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,17 +102,6 @@ pub enum Action {
     CloseMedia,
     /// The call is over. The last action of every call, and the only one of its kind.
     Ended(Record),
-}
-
-/// Which devices of a side.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Devices {
-    /// All of them; also where the line has none that could be told apart.
-    All,
-    /// This one.
-    One(DeviceId),
-    /// All but this one. Nothing to do where there is no other.
-    AllBut(DeviceId),
 }
 
 /// A step that lacks its session description.

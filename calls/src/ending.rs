@@ -131,6 +131,13 @@ impl Call {
         self.broke(None, EndReason::Failed(shortened(why)), Outcome::Failed);
     }
 
+    /// The offer that would have begun it was refused, of which the caller has been told.
+    pub(crate) fn not_begun(&mut self, why: String) {
+        let reason = EndReason::Failed(shortened(why));
+        let by = Some(Leg::Caller);
+        self.end(Ending { outcome: Outcome::Failed, by, reason, caller: None, callee: None });
+    }
+
     pub(crate) fn stop(&mut self) {
         self.broke(None, EndReason::GatewayStopped, Outcome::Missed);
     }

@@ -81,7 +81,7 @@ pub enum Input {
 
 /// What the relay found in a session description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts that go in any combination")]
+#[expect(clippy::struct_excessive_bools, reason = "five facts that go in any combination")]
 pub struct Described {
     /// It has a video section that is not turned off.
     pub video: bool,
@@ -92,6 +92,9 @@ pub struct Described {
     pub receives: bool,
     /// Nothing in it concerns the other leg: it restarts ICE, or says again what was agreed.
     pub restart_only: bool,
+    /// It answers an offer and leaves out what was offered first, which some still send after that:
+    /// the leg is to be offered what is left.
+    pub narrowed: bool,
 }
 
 /// What was asked of the relay.

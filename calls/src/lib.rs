@@ -13,7 +13,7 @@
 //! | inviting, ringing | a device of the callee answers | answered, both | the caller is answered; the callee's other devices stop |
 //! | inviting, ringing | a device of the callee declines or is busy | ended | the same for the caller; the callee's other devices stop |
 //! | inviting, ringing | the caller ends, or vanishes | ended | cancelled, on every device |
-//! | inviting, ringing | [`Options::no_answer`] is over | ended, both | |
+//! | inviting, ringing | [`Options::no_answer`] is over; or, once the callee was sent a link, [`Options::by_link`] | ended, both | |
 //! | answered | ICE and DTLS are through | connected | |
 //! | connected | its offer says that it receives nothing | held | is offered the same |
 //! | held | its offer says that it receives | connected | is offered the same |
@@ -54,10 +54,11 @@ mod side;
 mod talk;
 mod watch;
 
-pub use action::{Action, Blank, Devices};
+pub use action::{Action, Blank};
 pub use call::Call;
 pub use crossing::{Glare, glare};
 pub use input::{Described, Input, MediaEvent, Request};
 pub use leg::{Leg, LegState};
+pub use monster_bridge_api::Devices;
 pub use options::Options;
 pub use record::{Outcome, Record};

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Options {
     /// From the caller's offer until somebody answers.
     pub no_answer: Duration,
+    /// The same from when the callee was sent a link, and nothing rings.
+    pub by_link: Duration,
     /// From the answer until a leg is connected and its first media has come.
     pub first_media: Duration,
     /// How long a leg that is neither on hold nor muted may send nothing, or be lost to the relay.
@@ -22,6 +24,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             no_answer: Duration::from_mins(1),
+            by_link: Duration::from_mins(3),
             first_media: Duration::from_secs(10),
             silence: Duration::from_secs(10),
             gone: Duration::from_secs(30),

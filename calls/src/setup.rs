@@ -53,6 +53,7 @@ impl Call {
     pub(crate) fn step_of_called(&mut self, device: Option<&DeviceId>, step: CallStep) {
         match step {
             CallStep::Ringing => self.rings(),
+            CallStep::LinkSent => self.link_sent(),
             CallStep::Candidates(candidates) => self.candidates(Leg::Callee, device, candidates),
             CallStep::End(reason) => self.declined(device, reason),
             CallStep::Answer { .. } | CallStep::LoopBack if self.callee.signalling == Signalling::TakingAnswer => {
@@ -85,6 +86,17 @@ impl Call {
         self.caller.rings = true;
         self.record.ringing_after = Some(self.age());
         self.send(Leg::Caller, CallStep::Ringing);
+    }
+
+    /// Somebody has to open a link first, which takes longer than picking up. (Said once: nobody is
+    /// waited for without end.)
+    fn link_sent(&mut self) {
+        if self.callee.link_sent || self.callee.rings {
+            return;
+        }
+        self.callee.link_sent = true;
+        self.options.no_answer = self.age().saturating_add(self.options.by_link);
+        self.send(Leg::Caller, CallStep::LinkSent);
     }
 
     /// Offers the call to every device of the callee.

@@ -33,6 +33,8 @@ pub(crate) struct Side {
     pub(crate) device: Option<DeviceId>,
     /// A device rings, or it was said that one does.
     pub(crate) rings: bool,
+    /// It was sent a link to the call.
+    pub(crate) link_sent: bool,
     /// Why it is over for this leg.
     pub(crate) ended: Option<EndReason>,
 
@@ -43,6 +45,11 @@ pub(crate) struct Side {
     pub(crate) negotiated: bool,
     /// It is to be offered what the other leg has, as soon as nothing is open.
     pub(crate) offer_due: bool,
+    /// It has narrowed an offer, and is to be offered what it took once the other leg is done too.
+    pub(crate) narrowed: bool,
+    /// What is offered to it now is what it took of an earlier offer. (That is done once: who narrows
+    /// it further would be offered for ever.)
+    pub(crate) narrowing: bool,
     /// Its candidates that the relay does not take yet, by device.
     early: Vec<(Option<DeviceId>, IceCandidate)>,
     /// How many candidates it has told since it described itself last.
@@ -75,11 +82,14 @@ impl Side {
         Self {
             device: None,
             rings: false,
+            link_sent: false,
             ended: None,
             signalling: Signalling::Nothing,
             described: None,
             negotiated: false,
             offer_due: false,
+            narrowed: false,
+            narrowing: false,
             early: Vec::new(),
             told: 0,
             ours: Vec::new(),

@@ -28,7 +28,7 @@ impl Call {
                 true
             }
             // It crossed the news that another device has answered.
-            CallStep::End(_) | CallStep::Ringing | CallStep::Candidates(_) => false,
+            CallStep::End(_) | CallStep::Ringing | CallStep::LinkSent | CallStep::Candidates(_) => false,
             _ => {
                 self.refuse(leg, device, "this call is on another device");
                 false
@@ -64,7 +64,7 @@ impl Call {
                 _ => self.refuse(leg, device, "nothing waits for this answer"),
             },
             CallStep::Dtmf(keys) => self.keys(leg, device, keys),
-            CallStep::Offer { .. } | CallStep::Answer { sdp: None } | CallStep::Ringing => {}
+            CallStep::Offer { .. } | CallStep::Answer { sdp: None } | CallStep::Ringing | CallStep::LinkSent => {}
             _ => self.refuse(leg, device, "this has no place within a call"),
         }
     }
@@ -140,6 +140,7 @@ impl Call {
         let side = self.side_mut(leg);
         side.signalling = Signalling::Stable;
         side.describe(described, false);
+        side.narrowed = described.narrowed && !std::mem::take(&mut side.narrowing);
         side.begin_wait(now);
         self.record.had_video |= described.video;
         if self.stage == Stage::Calling {
@@ -148,8 +149,8 @@ impl Call {
         self.negotiated(leg);
     }
 
-    /// Whatever is due now: offers to legs at which nothing is open, and answers to legs whose other
-    /// side has nothing left to say to their offer.
+    /// Whatever is due now: offers to legs at which nothing is open, answers to legs whose other side
+    /// has nothing left to say to their offer, and last what somebody has narrowed, offered again.
     pub(crate) fn settle(&mut self) {
         // (Each round lowers the number of offers due and of legs that wait, so this ends.)
         while self.stage == Stage::Up && self.settle_one() {}
@@ -174,13 +175,18 @@ impl Call {
                 return true;
             }
         }
-        false
+        // (What was narrowed is known to both once nothing is open at either.)
+        let is_quiet = Leg::BOTH.into_iter().all(|leg| self.side(leg).signalling == Signalling::Stable);
+        let narrowed = Leg::BOTH.into_iter().find(|leg| is_quiet && self.side(*leg).narrowed);
+        narrowed.inspect(|leg| self.offer(*leg)).is_some()
     }
 
     fn offer(&mut self, leg: Leg) {
         let (to, media) = (self.holder(leg), self.record.media);
         self.await_answer(leg);
-        self.side_mut(leg).offer_due = false;
+        let side = self.side_mut(leg);
+        side.offer_due = false;
+        side.narrowing = std::mem::take(&mut side.narrowed);
         self.act(Action::Offer { leg, to, media, step: Blank::Update });
     }
 
@@ -228,8 +234,10 @@ impl Call {
             Request::TakeOffer if signalling == Signalling::Taking => {
                 self.refuse(leg, device.as_ref(), why.clone());
                 self.put_back(leg);
-                if is_calling && self.side(leg).signalling == Signalling::Nothing {
-                    self.failed(why);
+                match self.side(leg).signalling {
+                    Signalling::Nothing if is_calling && self.is_invited() => self.failed(why),
+                    Signalling::Nothing if is_calling => self.not_begun(why),
+                    _ => {}
                 }
             }
             Request::TakeAnswer if signalling == Signalling::TakingAnswer => {

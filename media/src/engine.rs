@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use str0m::bwe::{Bitrate, BweKind};
-use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::change::{SdpAnswer, SdpApi, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::crypto::from_feature_flags;
 use str0m::format::{FormatParams, PayloadParams};
@@ -154,7 +154,7 @@ impl Peer {
     }
 
     /// Makes an offer of changes, and tells the new sections in order. An offer that has not been
-    /// answered is forgotten. Where nothing changes, ICE is restarted: an offer is what was wanted.
+    /// answered is forgotten.
     pub(crate) fn offer(&mut self, changes: &[Change]) -> Result<(String, Vec<Mid>), Rejected> {
         let mut added = Vec::new();
         let mut api = self.rtc.sdp_api();
@@ -174,7 +174,7 @@ impl Peer {
             }
         }
         if !api.has_changes() {
-            api.ice_restart(true);
+            offer_the_same(&mut api, changes);
         }
         let (offer, pending) = api.apply().ok_or(Rejected)?;
         self.pending = Some(pending);
@@ -307,6 +307,21 @@ impl Peer {
     /// Takes leave; what is to be sent for it comes out of [`Peer::poll`].
     pub(crate) fn close(&mut self) {
         let _ = self.rtc.close();
+    }
+}
+
+/// Makes an offer of what is: the engine makes one where something changes only, so a direction goes
+/// there and back.
+fn offer_the_same(api: &mut SdpApi<'_>, changes: &[Change]) {
+    let turned = changes.iter().find_map(|change| match change {
+        Change::Turn(mid, way) => Some((*mid, way)),
+        _ => None,
+    });
+    if let Some((mid, way)) = turned {
+        api.set_direction(mid, (&Way { send: !way.send, ..*way }).into());
+        api.set_direction(mid, way.into());
+    } else {
+        api.ice_restart(true);
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Candidate {
 
 /// What a session description that was taken says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts that go in any combination")]
+#[expect(clippy::struct_excessive_bools, reason = "five facts that go in any combination")]
 pub struct Described {
     /// It has a section for video that is not turned off.
     pub video: bool,
@@ -54,6 +54,10 @@ pub struct Described {
     /// Of an offer: it restarts ICE, or says again what was agreed, and nothing else: it is answered
     /// at once and does not concern the other leg.
     pub restart_only: bool,
+    /// Of an answer: it leaves out what was offered first. Some who narrow an offer go on sending
+    /// that (Chromium goes by the offer, whatever it answers), so the leg has to be offered what is
+    /// left as soon as nothing is open.
+    pub narrowed: bool,
 }
 
 /// What happened to a call's media.

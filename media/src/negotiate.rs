@@ -173,7 +173,7 @@ impl Session {
             });
         }
         let restart_only = !first && self.changes_nothing(leg, &offer, &lines);
-        let described = described(&offer, restart_only);
+        let described = described(&offer, restart_only, false);
         self.sides[at(leg)].numbers = numbers;
         self.sides[at(leg)].early.expect(&offer.transport.ufrag);
         self.sides[at(leg)].theirs = Some(Theirs { offer, lines });
@@ -235,7 +235,7 @@ impl Session {
         }
         let regular = compose::for_engine(&answer, &ours.order);
         peer.accept_answer(&regular).map_err(|_| Refused::Malformed("it does not fit the offer"))?;
-        let described = described(&answer, false);
+        let described = described(&answer, false, ours.leaves_out_first(&answer));
         let Some(ours) = side.ours.take() else { return Ok(described) };
         if side.slots.is_empty() || ours.restart {
             side.early.expect(&answer.transport.ufrag);
@@ -441,6 +441,19 @@ impl Ours {
     }
 }
 
+impl Ours {
+    /// Whether an answer, already narrowed, has a section that lacks the format that was offered first.
+    fn leaves_out_first(&self, answer: &Description) -> bool {
+        let first = |offered: &Section| {
+            offered.live()?.formats.iter().map(|format| format.key).find(|key| key.codec.carries_media())
+        };
+        answer.sections.iter().zip(&self.offer.sections).any(|(section, offered)| {
+            let (Some(rtp), Some(first)) = (section.live(), first(offered)) else { return false };
+            !rtp.formats.iter().any(|format| format.key == first)
+        })
+    }
+}
+
 impl End {
     fn of(section: &Section) -> Option<End> {
         section.live().map(|rtp| End {
@@ -459,12 +472,13 @@ impl From<Direction> for Way {
     }
 }
 
-fn described(description: &Description, restart_only: bool) -> Described {
+fn described(description: &Description, restart_only: bool, narrowed: bool) -> Described {
     Described {
         video: description.any(|rtp| rtp.kind == MediaKind::Video),
         sends: description.any(|rtp| rtp.direction.send),
         receives: description.any(|rtp| rtp.direction.receive),
         restart_only,
+        narrowed,
     }
 }
 

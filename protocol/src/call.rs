@@ -15,6 +15,9 @@ pub const MAX_CANDIDATES: usize = 64;
 /// The longest candidate line, in bytes.
 const MAX_CANDIDATE_BYTES: usize = 1024;
 
+/// The most keys in one frame.
+const MAX_KEYS: usize = 64;
+
 /// The longest `reason`, in bytes.
 const MAX_REASON_BYTES: usize = 256;
 
@@ -47,6 +50,8 @@ pub enum CallStep {
     Offer(String),
     /// The callee's device rings.
     Ringing,
+    /// The callee's side has no calls: they were sent a link, and it is waited until somebody opens it.
+    LinkSent,
     /// The callee's session description.
     Answer(String),
     /// Nothing but candidates.
@@ -58,6 +63,8 @@ pub enum CallStep {
         /// What this side has muted now.
         muted: Option<Muted>,
     },
+    /// Keys pressed during the call: `0`–`9`, `*`, `#`, `A`–`D`.
+    Dtmf(String),
     /// The call is over.
     Hangup,
     /// The callee does not want it.
@@ -128,6 +135,10 @@ struct Wire<'a> {
     candidates: Option<Cow<'a, [Candidate]>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     muted: Option<Muted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<bool>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    keys: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     reason: Option<Cow<'a, str>>,
 }
@@ -140,7 +151,7 @@ struct Probe<'a> {
 }
 
 /// The `type`s.
-const KINDS: [&str; 8] = ["offer", "ringing", "answer", "candidates", "update", "hangup", "reject", "busy"];
+const KINDS: [&str; 9] = ["offer", "ringing", "answer", "candidates", "update", "dtmf", "hangup", "reject", "busy"];
 
 impl CallContext {
     /// Reads a decoded context. A bare session description, or an offer without a `callId`, is the
@@ -194,11 +205,16 @@ impl CallSignal {
         };
         let step = match wire.kind.as_deref().unwrap_or_default() {
             "offer" => CallStep::Offer(sdp()?),
+            "ringing" if wire.link == Some(true) => CallStep::LinkSent,
             "ringing" => CallStep::Ringing,
             "answer" => CallStep::Answer(sdp()?),
             "candidates" => CallStep::Candidates,
             "update" if wire.sdp.is_none() && wire.muted.is_none() => return Err(CallError::Missing("sdp")),
             "update" => CallStep::Update { sdp: wire.sdp.is_some().then(sdp).transpose()?, muted: wire.muted },
+            "dtmf" => match &wire.keys {
+                Some(keys) => CallStep::Dtmf(limited("keys", keys, MAX_KEYS)?),
+                None => return Err(CallError::Missing("keys")),
+            },
             "hangup" => CallStep::Hangup,
             "reject" => CallStep::Reject,
             "busy" => CallStep::Busy,
@@ -221,10 +237,11 @@ impl CallSignal {
     fn to_json(&self) -> String {
         let (kind, sdp) = match &self.step {
             CallStep::Offer(sdp) => ("offer", Some(sdp)),
-            CallStep::Ringing => ("ringing", None),
+            CallStep::Ringing | CallStep::LinkSent => ("ringing", None),
             CallStep::Answer(sdp) => ("answer", Some(sdp)),
             CallStep::Candidates => ("candidates", None),
             CallStep::Update { sdp, .. } => ("update", sdp.as_ref()),
+            CallStep::Dtmf(_) => ("dtmf", None),
             CallStep::Hangup => ("hangup", None),
             CallStep::Reject => ("reject", None),
             CallStep::Busy => ("busy", None),
@@ -237,6 +254,11 @@ impl CallSignal {
             candidates: has_candidates.then(|| self.candidates.as_slice().into()),
             muted: match self.step {
                 CallStep::Update { muted, .. } => muted,
+                _ => None,
+            },
+            link: (self.step == CallStep::LinkSent).then_some(true),
+            keys: match &self.step {
+                CallStep::Dtmf(keys) => Some(keys.as_str().into()),
                 _ => None,
             },
             reason: self.reason.as_deref().map(Into::into),

@@ -1,7 +1,7 @@
 //! The typed model of frames. Reading is in `read`, writing in `write`; what a frame leads to is the
 //! core's business.
 
-use crate::{Address, CallContext};
+use crate::{Address, CallContext, CallLine};
 use std::borrow::Cow;
 
 /// The limit on one frame that a gateway has by default, in bytes; the socket enforces it.
@@ -165,6 +165,8 @@ pub struct Ext<'a> {
     pub replaces: Option<Cow<'a, str>>,
     /// An emoji for the message named in `reply_to`.
     pub reaction: Option<Cow<'a, str>>,
+    /// What the line says that a call has left. It is written and never read.
+    pub call: Option<Box<CallLine>>,
 }
 
 impl Ext<'_> {
@@ -178,6 +180,7 @@ impl Ext<'_> {
             reply_to: self.reply_to.map(owned),
             replaces: self.replaces.map(owned),
             reaction: self.reaction.map(owned),
+            call: self.call,
         }
     }
 }

@@ -10,6 +10,7 @@
 mod address;
 mod authority;
 mod call;
+mod call_line;
 mod frame;
 mod from_text;
 mod percent;
@@ -20,6 +21,7 @@ mod write;
 pub use address::{Address, AddressError, MAX_ADDRESS_BYTES};
 pub use authority::Authority;
 pub use call::{CallContext, CallError, CallSignal, CallStep, Candidate, MAX_CANDIDATES, MAX_SDP_BYTES, Muted};
+pub use call_line::CallLine;
 pub use frame::{
     AccountType, DEFAULT_MAX_FRAME_BYTES, Decision, EXTENSIONS_TITLE, Ext, Frame, FrameError, InfoItem,
     MAX_MESSAGE_ID_BYTES, MAX_NICKNAME_BYTES, MAX_PASS_BYTES, MAX_REACTION_BYTES, Media, Request, RequestBody,

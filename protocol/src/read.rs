@@ -133,6 +133,7 @@ fn ext<'a>(wire: &mut Wire<'a>) -> Checked<Ext<'a>> {
         reply_to: id("replyTo", take(&mut wire.reply_to))?,
         replaces: id("replaces", take(&mut wire.replaces))?,
         reaction: text("reaction", take(&mut wire.reaction), MAX_REACTION_BYTES)?.filter(|r| !r.is_empty()),
+        call: None,
     };
     if ext.reaction.is_some() && ext.reply_to.is_none() {
         return Err("a `reaction` needs `replyTo`, the message that it is for".into());

@@ -53,6 +53,10 @@ impl Ext<'_> {
         object.optional_text("replyTo", self.reply_to.as_deref());
         object.optional_text("replaces", self.replaces.as_deref());
         object.optional_text("reaction", self.reaction.as_deref());
+        if let Some(call) = &self.call {
+            // Truth values, numbers and strings: there is nothing that JSON could not hold.
+            object.json("call", &serde_json::to_string(call).unwrap_or_default());
+        }
     }
 }
 
@@ -127,6 +131,12 @@ impl Object {
         self.out.push('"');
         self.out.push_str(text);
         self.out.push('"');
+    }
+
+    /// A value that is JSON already.
+    fn json(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.out.push_str(if value.is_empty() { "null" } else { value });
     }
 
     fn number(&mut self, key: &str, number: u64) {

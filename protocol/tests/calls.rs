@@ -30,6 +30,8 @@ fn every_step_is_read_and_written_back() {
             r#"{"type":"update","callId":"c","muted":{"audio":true,"video":false}}"#,
             CallStep::Update { sdp: None, muted: Some(Muted { audio: true, video: false }) },
         ),
+        (r#"{"type":"ringing","callId":"c","link":true}"#, CallStep::LinkSent),
+        (r#"{"type":"dtmf","callId":"c","keys":"12#"}"#, CallStep::Dtmf("12#".into())),
         (r#"{"type":"hangup","callId":"c"}"#, CallStep::Hangup),
         (r#"{"type":"reject","callId":"c"}"#, CallStep::Reject),
         (r#"{"type":"busy","callId":"c"}"#, CallStep::Busy),

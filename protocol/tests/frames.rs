@@ -1,8 +1,8 @@
 //! Frames: every example of the seed as typed there, what is tolerated, what is refused and how.
 
 use monster_protocol::{
-    AccountType, Decision, Ext, Frame, FrameError, InfoItem, MAX_MESSAGE_ID_BYTES, Request, RequestBody, Response,
-    Status,
+    AccountType, CallLine, Decision, Ext, Frame, FrameError, InfoItem, MAX_MESSAGE_ID_BYTES, Request, RequestBody,
+    Response, Status,
 };
 
 fn frame(text: &str) -> Frame<'_> {
@@ -244,10 +244,16 @@ fn the_optional_fields_come_and_go_with_their_types() {
             reply_to: Some("o".into()),
             replaces: Some("p".into()),
             reaction: Some("👎".into()),
+            call: None,
         }
     );
     assert_eq!(asked.to_json(), text);
     assert_eq!(asked.clone().into_owned(), asked);
+    // The line of a call is told, and not believed of others.
+    let call = CallLine { outcome: "missed".to_owned(), incoming: true, missed: true, ..CallLine::default() };
+    let told = Request { ext: Ext { call: Some(Box::new(call)), ..asked.ext.clone() }, ..asked.clone() }.to_json();
+    assert!(told.ends_with(r#","call":{"incoming":true,"video":false,"outcome":"missed","missed":true}}"#), "{told}");
+    assert_eq!(request(&told), asked);
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn ext() -> impl Strategy<Value = Ext<'static>> {
             time,
             reply_to,
             replaces,
+            call: None,
         },
     )
 }

@@ -70,7 +70,11 @@ impl Calls {
         self.drive(Driver::new(self, beginning), waiting, events, &handle);
         match handle.steps(Leg::Caller, device, steps).await {
             Some(Ok(())) => Ok(handle),
-            Some(Err(why)) => Err(CallRefusal::Bad(why)),
+            Some(Err(why)) => {
+                // At once, so that the same call can be tried again.
+                self.registry.leave(&handle);
+                Err(CallRefusal::Bad(why))
+            }
             None => Err(unavailable("the call could not be begun")),
         }
     }
@@ -205,6 +209,18 @@ impl CallDesk for Arc<Calls> {
             Some(taken) => taken.map_err(CallError::Unsupported),
             None => Err(CallError::Unavailable(NO_CALL.to_owned())),
         }
+    }
+
+    fn unsaid(&self, key: &str, why: &str) -> bool {
+        let Some(id) = link::call_of_line(key) else { return false };
+        if let Some(call) = self.registry.by_id(id) {
+            call.tell(super::registry::Told::Unsaid(why.to_owned()));
+        }
+        true
+    }
+
+    fn is_too_late(&self, key: &str) -> bool {
+        link::call_of_line(key).is_some_and(|id| self.registry.by_id(id).is_none())
     }
 
     fn device_came(&self, account: &Address, device: &DeviceId) {

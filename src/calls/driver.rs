@@ -58,7 +58,8 @@ pub(super) struct Driver {
     pub(super) media: CallMedia,
     /// The guest on the callee's leg, if it is reached by a link.
     guest: Arc<Mutex<Option<GuestOut>>>,
-    pub(super) guest_name: Option<String>,
+    /// What that guest is called.
+    guest_name: Arc<Mutex<Option<String>>>,
     /// Ends the link to the callee's leg.
     pub(super) link: Option<CancellationToken>,
     /// The first offer to the callee.
@@ -79,7 +80,7 @@ impl Driver {
         let Beginning { handle, caller, callee, media, guest, relayed, row } = beginning;
         let line_tasks = TaskTracker::new();
         let waiting = Arc::<Mutex<Option<GuestOut>>>::default();
-        let by_link = matches!(callee.reach, Reach::Link { .. });
+        let guest_name = Arc::<Mutex<Option<String>>>::default();
         let caller_way = match guest {
             Some(out) => Way::Guest(Arc::new(Mutex::new(Some(out)))),
             None => Way::to(&caller.reach).unwrap_or(Way::Home),
@@ -90,13 +91,14 @@ impl Driver {
                 Leg::Caller => (&caller, &callee, &handle.wire),
                 Leg::Callee => (&callee, &caller, &handle.id),
             };
-            Ends { leg, here: here.clone(), other: other.clone(), media, wire: wire.clone() }
+            // Of a guest only the caller is told.
+            let guest = if leg == Leg::Caller { Arc::clone(&guest_name) } else { Arc::default() };
+            Ends { leg, here: here.clone(), other: other.clone(), guest, media, wire: wire.clone() }
         };
         let open = |way, leg| Line::open(way, ends(leg), &calls.core, &handle, &line_tasks);
         let lines = [open(caller_way, Leg::Caller), open(callee_way, Leg::Callee)];
         let settings = &calls.settings;
-        let no_answer = if by_link { settings.link } else { settings.ring };
-        let options = Options { no_answer, ..Options::default() };
+        let options = Options { no_answer: settings.ring, by_link: settings.link, ..Options::default() };
         let id = monster_bridge_api::CallId::new(handle.id.clone());
         Self {
             calls: Arc::clone(calls),
@@ -109,7 +111,7 @@ impl Driver {
             callee,
             media,
             guest: waiting,
-            guest_name: None,
+            guest_name,
             link: None,
             offered: None,
             announced: false,
@@ -165,10 +167,14 @@ impl Driver {
             }
             Told::Guest { device, name, out } => {
                 *self.guest.lock() = Some(out);
-                self.guest_name = Some(name);
+                *self.guest_name.lock() = Some(name);
                 self.handle(Input::DeviceCame { leg: Leg::Callee, device }).await;
             }
             Told::NoCalls => self.call_by_link().await,
+            Told::Unsaid(why) => {
+                let why = format!("{} could not be sent a link: {why}", self.callee.name);
+                self.handle(Input::Unreachable { leg: Leg::Callee, why }).await;
+            }
         }
     }
 
@@ -178,14 +184,22 @@ impl Driver {
             leg: Leg::Callee,
             here: self.callee.clone(),
             other: self.caller.clone(),
+            guest: Arc::default(),
             media: self.media,
             wire: self.handle.id.clone(),
         };
         let way = Way::Guest(Arc::clone(&self.guest));
         self.lines[1] = Line::open(way, ends, &self.calls.core, &self.handle, &self.line_tasks);
         self.callee.reach = Reach::Link { room: false };
-        if let Err(why) = link::announce(self).await {
-            self.handle(Input::Unreachable { leg: Leg::Callee, why }).await;
+        let announced = self.announce().await;
+        self.handle(announced).await;
+    }
+
+    /// Sends the callee a link. Gives what the machine has to know of it.
+    async fn announce(&mut self) -> Input {
+        match link::announce(self).await {
+            Ok(()) => Input::Step { leg: Leg::Callee, device: None, step: CallStep::LinkSent },
+            Err(why) => Input::Unreachable { leg: Leg::Callee, why },
         }
     }
 
@@ -307,7 +321,7 @@ impl Driver {
             return Some(Input::Unreachable { leg, why });
         }
         if first && matches!(self.callee.reach, Reach::Link { .. }) {
-            return link::announce(self).await.err().map(|why| Input::Unreachable { leg, why });
+            return Some(self.announce().await);
         }
         None
     }
@@ -332,7 +346,8 @@ impl Driver {
         line_tasks.close();
         if let Some(record) = over {
             tracing::debug!(call = %handle.id, outcome = record.outcome.as_str(), "a call is over");
-            let guest = guest_name.as_deref();
+            let guest = guest_name.lock().clone();
+            let guest = guest.as_deref();
             let (caller, callee) = (&caller, &callee);
             let remains = Remains { caller, callee, guest, figures: &figures, row, lines: due, unheard };
             record::write(&calls, &record, remains).await;

@@ -72,11 +72,6 @@ fn flow(leg: &'static str, direction: &'static str, flow: &Flow) {
     }
 }
 
-/// A share.
-pub(super) fn ratio(part: u64, whole: u64) -> f64 {
-    number(part) / number(whole)
-}
-
 #[expect(clippy::cast_precision_loss, reason = "no figure here comes near 2^52")]
 fn number(number: u64) -> f64 {
     number as f64

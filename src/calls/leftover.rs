@@ -6,7 +6,7 @@ use super::line::push_end;
 use super::{Calls, record};
 use crate::core::{Party, Reach};
 use crate::store::{CallRow, StoreError};
-use monster_bridge_api::{CallDelivery, CallError, CallId, CallMedia, CallStep, DeviceId, EndReason};
+use monster_bridge_api::{CallDelivery, CallError, CallId, CallMedia, CallStep, DeviceId, Devices, EndReason};
 use monster_calls::{Leg, Outcome};
 use monster_protocol::Address;
 use parking_lot::Mutex;
@@ -131,7 +131,7 @@ impl Calls {
                 call: CallId::new(wire.clone()),
                 author: other.author(),
                 target: id.clone(),
-                device: None,
+                to: Devices::All,
                 step: step.clone(),
             };
             match bridge.call(delivery).await {

@@ -62,9 +62,21 @@ pub(super) struct Ends {
     pub(super) here: Party,
     /// Who is at the other leg.
     pub(super) other: Party,
+    /// The guest who is there instead, once there is one: what they are called.
+    pub(super) guest: Arc<Mutex<Option<String>>>,
     pub(super) media: CallMedia,
     /// What the call is called here.
     pub(super) wire: String,
+}
+
+impl Ends {
+    /// Who is at the other leg, under the name of the guest who came.
+    fn other(&self) -> Party {
+        let guest = self.guest.lock().as_deref().map(Core::shown_name);
+        let mut other = self.other.clone();
+        other.name = guest.unwrap_or(other.name);
+        other
+    }
 }
 
 /// The sending end of a line. Dropping it lets the line end once everything is sent.
@@ -115,7 +127,8 @@ impl Carrier {
 
     /// The frame of a step; `None` for one that frames have no form for.
     fn frame(&self, step: &CallStep) -> Option<Request<'static>> {
-        let Ends { here, other, wire, media, .. } = &self.ends;
+        let Ends { here, wire, media, .. } = &self.ends;
+        let other = &self.ends.other();
         // The offer has the call's own name, by which a 2004 ends it.
         let message_id = match step {
             CallStep::Offer { .. } => self.handle.id.clone(),
@@ -208,16 +221,10 @@ impl Carrier {
     // -- bridges -----------------------------------------------------------------------------------
 
     async fn to_bridge(&self, bridge: &Arc<dyn Bridge>, id: &RemoteId, to: Devices, step: CallStep) {
-        let device = match to {
-            Devices::All => None,
-            Devices::One(device) => Some(device),
-            // Which device answered, the network has seen itself.
-            Devices::AllBut(_) => return,
-        };
         let begins = matches!(step, CallStep::Offer { .. });
         let ends = matches!(step, CallStep::End(_));
         let call = CallId::new(self.ends.wire.clone());
-        let delivery = CallDelivery { call, author: self.ends.other.author(), target: id.clone(), device, step };
+        let delivery = CallDelivery { call, author: self.ends.other().author(), target: id.clone(), to, step };
         let why = match tokio::time::timeout(BRIDGE, bridge.call(delivery)).await {
             Ok(Ok(())) => return,
             Ok(Err(CallError::Unsupported(_))) if begins => {

@@ -7,7 +7,7 @@ use super::desk::Begin;
 use super::driver::Driver;
 use super::guests::{GuestOut, Invitation, Role, Welcome, hung_up};
 use super::registry::{Handle, Told};
-use crate::core::{CallRefusal, Core, LineStyle, Party, Reach};
+use crate::core::{CallRefusal, Core, Line, Party, Reach};
 use async_trait::async_trait;
 use monster_bridge_api::{CallMedia, CallStep, DeviceId};
 use monster_calls::{Input, Leg};
@@ -21,6 +21,8 @@ use tokio::time::Instant;
 const ROOM_PAUSE: Duration = Duration::from_secs(30);
 /// The same from one person to another.
 const PERSON_PAUSE: Duration = Duration::from_secs(10);
+/// What the key of the line with the link to a call ends with, after the call's id.
+const LINE: &str = "-link";
 /// The most pauses that are remembered.
 const PAUSES: usize = 10_000;
 
@@ -77,11 +79,16 @@ pub(super) async fn announce(driver: &mut Driver) -> Result<(), String> {
     } else {
         format!("{name} is calling you ({with}): {link}")
     };
-    let key = format!("{}-link", handle.id);
-    let posted = calls.core.post_line(caller, &callee.address, &key, (LineStyle::Said, line)).await;
+    let key = format!("{}{LINE}", handle.id);
+    let posted = calls.core.post_line(caller, &callee.address, &key, Line::Said(line)).await;
     posted.map_err(|error| format!("{} could not be sent a link: {error}", callee.name))?;
     driver.link = Some(over);
     Ok(())
+}
+
+/// The id of the call whose link the line of this key says.
+pub(super) fn call_of_line(key: &str) -> Option<&str> {
+    key.strip_suffix(LINE)
 }
 
 /// Sends a caller without WebRTC a link to a page that calls for them.
@@ -105,7 +112,7 @@ pub(super) async fn for_caller(
         .invite(invitation, calls.settings.link, Arc::new(welcome))
         .ok_or_else(|| unavailable("too many links to calls are waiting for somebody; try again later".to_owned()))?;
     let line = format!("To call {} ({}), open {link}", Core::shown_name(&to.name), media_word(media));
-    let posted = calls.core.post_line(&to, &from.address, &format!("{id}-link"), (LineStyle::Notice, line)).await;
+    let posted = calls.core.post_line(&to, &from.address, &format!("{id}{LINE}"), Line::Notice(line)).await;
     posted.map_err(|error| unavailable(error.to_string()))
 }
 
@@ -165,7 +172,8 @@ impl Welcome for CallerWelcome {
         if let Some(call) = call {
             return call.steps(Leg::Caller, Some(device.clone()), steps).await.unwrap_or_else(|| Err(over()));
         }
-        let guest = self.begun.lock().out.take();
+        // Kept until the call has begun: an offer that is refused may be followed by a better one.
+        let guest = self.begun.lock().out.clone();
         let begin = Begin {
             from: self.caller.clone(),
             to: self.callee.clone(),
@@ -178,7 +186,7 @@ impl Welcome for CallerWelcome {
         };
         let calls = self.calls.upgrade().ok_or_else(over)?;
         let call = calls.begin(begin).await.map_err(|refusal| refusal.to_string())?;
-        self.begun.lock().call = Some(call);
+        *self.begun.lock() = Begun { out: None, call: Some(call) };
         Ok(())
     }
 

@@ -29,8 +29,8 @@ pub(super) fn candidate(candidate: IceCandidate) -> Candidate {
 }
 
 pub(super) fn described(described: monster_media::Described) -> Described {
-    let monster_media::Described { video, sends, receives, restart_only } = described;
-    Described { video, sends, receives, restart_only }
+    let monster_media::Described { video, sends, receives, restart_only, narrowed } = described;
+    Described { video, sends, receives, restart_only, narrowed }
 }
 
 /// What the machine is told of a refusal.

@@ -5,11 +5,12 @@ use super::link::media_word;
 use super::quality::Quality;
 use super::wire::code_of;
 use super::{Calls, figures};
-use crate::core::{Core, LineStyle, Party};
+use crate::core::{Core, Line, Party};
 use crate::store::CallRow;
 use monster_bridge_api::{CallMedia, EndReason};
 use monster_calls::{Leg, Outcome, Record};
 use monster_media::Figures;
+use monster_protocol::CallLine;
 use std::time::Duration;
 
 /// What a call leaves, beside what its machine says.
@@ -50,13 +51,13 @@ pub(super) async fn write(calls: &Calls, record: &Record, remains: Remains<'_>) 
 }
 
 /// Says the line of a call to one side, as the other.
-pub(super) async fn say(calls: &Calls, id: &str, (caller, callee): (&Party, &Party), reader: Leg, line: String) {
+pub(super) async fn say(calls: &Calls, id: &str, (caller, callee): (&Party, &Party), reader: Leg, line: Line) {
     let (from, to) = match reader {
         Leg::Caller => (callee, caller),
         Leg::Callee => (caller, callee),
     };
     let key = format!("{id}-{}", reader.as_str());
-    if let Err(error) = calls.core.post_line(from, &to.address, &key, (LineStyle::Notice, line)).await {
+    if let Err(error) = calls.core.post_line(from, &to.address, &key, line).await {
         tracing::warn!(call = id, %error, "the line of a call was not written");
     }
 }
@@ -76,26 +77,64 @@ pub(super) fn fill(row: &mut CallRow, record: &Record) {
 }
 
 /// The line about a call that a crash ended.
-pub(super) fn interrupted(row: &CallRow, reader: Leg) -> String {
+pub(super) fn interrupted(row: &CallRow, reader: Leg) -> Line {
     let call = format!("{} call", if row.video { "video" } else { &row.media });
-    match (row.answered, reader) {
+    let words = match (row.answered, reader) {
         (Some(_), _) => format!("{call}: the gateway stopped during it"),
         (None, Leg::Callee) => format!("missed {call}"),
         (None, Leg::Caller) => format!("{call}: not put through, the gateway stopped"),
-    }
+    };
+    let incoming = reader == Leg::Callee;
+    let outcome = if row.answered.is_some() { Outcome::Answered } else { Outcome::Missed };
+    let told = CallLine {
+        incoming,
+        video: row.video || row.media == "video",
+        outcome: outcome.as_str().to_owned(),
+        missed: incoming && row.answered.is_none(),
+        reason: Some(code_of(&EndReason::GatewayStopped)),
+        ..CallLine::default()
+    };
+    Line::Record(Box::new(told), words)
 }
 
 /// The line for one side; `None` if none is due.
-fn line(record: &Record, reader: Leg, guest: Option<&str>, figures: &Figures) -> Option<String> {
+fn line(record: &Record, reader: Leg, guest: Option<&str>, figures: &Figures) -> Option<Line> {
+    let guest = guest.map(Core::shown_name);
+    let quality = quality(figures, reader).filter(|_| record.outcome == Outcome::Answered);
+    let words = words(record, reader, guest.as_deref(), quality)?;
+    let incoming = reader == Leg::Callee;
+    let is_unheard = match record.outcome {
+        Outcome::Missed | Outcome::Cancelled | Outcome::Busy => true,
+        Outcome::Failed => record.answered_after.is_none(),
+        Outcome::Answered | Outcome::Declined | Outcome::Crossed => false,
+    };
+    let told = CallLine {
+        incoming,
+        video: record.had_video || record.media == CallMedia::Video,
+        outcome: record.outcome.as_str().to_owned(),
+        missed: incoming && is_unheard,
+        seconds: record.talked().filter(|_| record.outcome == Outcome::Answered).map(|talked| talked.as_secs()),
+        reason: record.reason.as_ref().filter(|reason| **reason != EndReason::HungUp).map(code_of),
+        guest,
+        round_trip: quality.map(|(round_trip, _)| round_trip),
+        lost: quality.map(|(_, lost)| lost),
+    };
+    Some(Line::Record(Box::new(told), words))
+}
+
+/// The line in words.
+fn words(record: &Record, reader: Leg, guest: Option<&str>, quality: Option<(u64, u64)>) -> Option<String> {
     let call = format!("{} call", media_word(if record.had_video { CallMedia::Video } else { record.media }));
     let is_callee = reader == Leg::Callee;
     let missed = || Some(format!("missed {call}"));
     match record.outcome {
         Outcome::Crossed => None,
         Outcome::Answered => {
-            let with = guest.map(|guest| format!(" with {}", Core::shown_name(guest))).unwrap_or_default();
+            let with = guest.map(|guest| format!(" with {guest}")).unwrap_or_default();
             let talked = spoken(record.talked().unwrap_or_default());
-            let quality = quality(figures, reader).unwrap_or_default();
+            let shown =
+                |(round_trip, lost)| format!("; round trip {round_trip} ms, {}.{} % lost", lost / 10, lost % 10);
+            let quality = quality.map(shown).unwrap_or_default();
             Some(format!("{call}{with}, {talked}{}{quality}", why_answered(record.reason.as_ref())))
         }
         Outcome::Missed | Outcome::Cancelled if is_callee => missed(),
@@ -136,16 +175,16 @@ fn why_failed(reason: Option<&EndReason>) -> String {
     }
 }
 
-/// The delay and the loss that a side had, where they are known.
-fn quality(figures: &Figures, leg: Leg) -> Option<String> {
+/// The round trip (ms) and the loss (thousandths) that a side had, where they are known.
+fn quality(figures: &Figures, leg: Leg) -> Option<(u64, u64)> {
     let leg = match leg {
         Leg::Caller => &figures.caller,
         Leg::Callee => &figures.callee,
     };
-    let round_trip = leg.round_trip?;
+    let round_trip = u64::try_from(leg.round_trip?.as_millis()).unwrap_or(u64::MAX);
     let total = leg.received.packets + leg.received.lost;
-    let share = if total == 0 { 0.0 } else { figures::ratio(leg.received.lost, total) * 100.0 };
-    Some(format!("; round trip {} ms, {share:.1} % lost", round_trip.as_millis()))
+    let lost = leg.received.lost.saturating_mul(1000).checked_div(total).unwrap_or_default();
+    Some((round_trip, lost))
 }
 
 /// A time as people say it.
@@ -194,7 +233,7 @@ mod tests {
             record(Outcome::Crossed, EndReason::Busy),
         ];
         let lines = all.map(|record| {
-            let line = |leg| line(&record, leg, None, &Figures::default()).unwrap_or_default();
+            let line = |leg| words(&record, leg, None, None).unwrap_or_default();
             format!("{} | {}", line(Leg::Caller), line(Leg::Callee))
         });
         insta::assert_snapshot!(lines.join("\n").trim_end(), @r"
@@ -208,6 +247,32 @@ mod tests {
         voice call failed: bob is not online | missed voice call
          |
         ");
+    }
+
+    #[test]
+    fn who_words_it_themselves_is_told_the_same_and_whether_it_was_missed() {
+        let told = |record: &Record, leg| match line(record, leg, Some("Bob"), &Figures::default()) {
+            Some(Line::Record(told, _)) => serde_json::to_string(&told).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let answered = record(Outcome::Answered, EndReason::HungUp);
+        let expected = r#"{"incoming":false,"video":false,"outcome":"answered","seconds":192,"guest":"Bob"}"#;
+        assert_eq!(told(&answered, Leg::Caller), expected);
+        for (outcome, missed) in [
+            (Outcome::Answered, false),
+            (Outcome::Missed, true),
+            (Outcome::Cancelled, true),
+            (Outcome::Busy, true),
+            (Outcome::Failed, true),
+            (Outcome::Declined, false),
+        ] {
+            let record = Record {
+                answered_after: (outcome == Outcome::Answered).then(|| Duration::from_secs(2)),
+                ..record(outcome, EndReason::Gone)
+            };
+            assert_eq!(told(&record, Leg::Callee).contains(r#""missed":true"#), missed, "{outcome:?}");
+            assert!(!told(&record, Leg::Caller).contains("missed\":true"), "who calls misses nothing");
+        }
     }
 
     #[test]

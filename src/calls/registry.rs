@@ -29,6 +29,8 @@ pub(super) enum Told {
     Input(Input),
     /// A guest, called so, has come by the link to the callee's leg.
     Guest { device: DeviceId, name: String, out: GuestOut },
+    /// The link to the call cannot be said to the callee; why.
+    Unsaid(String),
     /// The callee's network turns out to have no calls for them: a link can help.
     NoCalls,
 }
@@ -136,7 +138,7 @@ struct Table {
     steps: HashMap<Key, (Arc<Handle>, Leg)>,
     offers: HashMap<Key, (Arc<Handle>, Leg)>,
     by_account: HashMap<Address, Vec<Arc<Handle>>>,
-    calls: usize,
+    by_id: HashMap<String, Arc<Handle>>,
     over: VecDeque<Key>,
 }
 
@@ -161,7 +163,7 @@ impl Registry {
         if table.steps.contains_key(&keys[0].0) || table.offers.contains_key(&keys[0].1) {
             return Err(NoRoom::Known);
         }
-        if table.calls >= calls {
+        if table.by_id.len() >= calls {
             return Err(NoRoom::Full);
         }
         let of = |account: &Address| table.by_account.get(account).map_or(0, Vec::len);
@@ -178,13 +180,17 @@ impl Registry {
         for account in [&handle.caller, &handle.callee] {
             table.by_account.entry(account.clone()).or_default().push(Arc::clone(handle));
         }
-        table.calls += 1;
+        table.by_id.insert(handle.id.clone(), Arc::clone(handle));
         Ok(())
     }
 
-    /// Takes a call out.
+    /// Takes a call out, if it is in.
     pub(super) fn leave(&self, handle: &Handle) {
         let mut table = self.0.lock();
+        let [(step, ..), _] = handle.keys();
+        if table.steps.get(&step).is_none_or(|(known, _)| known.id != handle.id) {
+            return;
+        }
         for (step, offer, _) in handle.keys() {
             table.steps.remove(&step);
             table.offers.remove(&offer);
@@ -201,7 +207,7 @@ impl Registry {
                 }
             }
         }
-        table.calls = table.calls.saturating_sub(1);
+        table.by_id.remove(&handle.id);
     }
 
     /// The call that an account means, and its leg there.
@@ -222,6 +228,11 @@ impl Registry {
             Some(found) => Some(Ok(found.clone())),
             None => table.over.contains(&key).then_some(Err(Over)),
         }
+    }
+
+    /// The call with this id.
+    pub(super) fn by_id(&self, id: &str) -> Option<Arc<Handle>> {
+        self.0.lock().by_id.get(id).cloned()
     }
 
     /// A call from one to the other that nobody has answered yet.
@@ -252,13 +263,12 @@ impl Registry {
 
     /// Every call.
     pub(super) fn all(&self) -> Vec<Arc<Handle>> {
-        let table = self.0.lock();
-        table.steps.values().filter(|(_, leg)| *leg == Leg::Caller).map(|(call, _)| Arc::clone(call)).collect()
+        self.0.lock().by_id.values().cloned().collect()
     }
 
     /// How many calls go on.
     pub(super) fn count(&self) -> usize {
-        self.0.lock().calls
+        self.0.lock().by_id.len()
     }
 }
 

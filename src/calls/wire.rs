@@ -13,12 +13,14 @@ pub(super) fn steps_of(signal: CallSignal, media: CallMedia) -> Vec<CallStep> {
     let step = match signal.step {
         Wire::Offer(sdp) => Some(CallStep::Offer { media, sdp: Some(sdp) }),
         Wire::Ringing => Some(CallStep::Ringing),
+        Wire::LinkSent => Some(CallStep::LinkSent),
         Wire::Answer(sdp) => Some(CallStep::Answer { sdp: Some(sdp) }),
         Wire::Candidates => None,
         Wire::Update { sdp, muted } => {
             let muted = muted.map(|WireMuted { audio, video }| Muted { audio, video });
             Some(CallStep::Update { sdp, muted })
         }
+        Wire::Dtmf(keys) => Some(CallStep::Dtmf(keys)),
         Wire::Hangup => Some(CallStep::End(reason.map_or(EndReason::HungUp, reason_of))),
         Wire::Reject => Some(CallStep::End(EndReason::Declined)),
         Wire::Busy => Some(CallStep::End(EndReason::Busy)),
@@ -35,6 +37,7 @@ pub(super) fn signal_of(call_id: &str, step: &CallStep) -> Option<CallSignal> {
     let wire = match step {
         CallStep::Offer { sdp: Some(sdp), .. } => Wire::Offer(sdp.clone()),
         CallStep::Ringing => Wire::Ringing,
+        CallStep::LinkSent => Wire::LinkSent,
         CallStep::Answer { sdp: Some(sdp) } => Wire::Answer(sdp.clone()),
         CallStep::Candidates(found) => {
             candidates = found.iter().map(written).collect();
@@ -43,6 +46,7 @@ pub(super) fn signal_of(call_id: &str, step: &CallStep) -> Option<CallSignal> {
         CallStep::Update { sdp, muted } => {
             Wire::Update { sdp: sdp.clone(), muted: muted.map(|Muted { audio, video }| WireMuted { audio, video }) }
         }
+        CallStep::Dtmf(keys) => Wire::Dtmf(keys.clone()),
         CallStep::End(why) => {
             reason = Some(code_of(why));
             match why {
@@ -130,6 +134,8 @@ mod tests {
         let steps = [
             CallStep::Offer { media: CallMedia::Video, sdp: Some("v=0".to_owned()) },
             CallStep::Ringing,
+            CallStep::LinkSent,
+            CallStep::Dtmf("12#".to_owned()),
             CallStep::Answer { sdp: Some("v=0".to_owned()) },
             CallStep::Candidates(vec![candidate]),
             CallStep::Update { sdp: None, muted },

@@ -134,6 +134,8 @@ fn said(progress: &Progress) -> String {
         Progress::Waiting => "waiting for a call".to_owned(),
         Progress::Called(from) => format!("{} calls", one_line(from)),
         Progress::Ringing => "it rings".to_owned(),
+        Progress::LinkSent => "a link was sent; waiting for somebody to open it".to_owned(),
+        Progress::Keys(keys) => format!("the other side pressed {keys}"),
         Progress::Answered => "answered".to_owned(),
         Progress::Connected => "connected".to_owned(),
         Progress::FirstMedia(after) => format!("media after {:.0} ms", after.as_secs_f64() * 1000.0),

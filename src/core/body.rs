@@ -5,6 +5,7 @@
 
 use super::markdown;
 use monster_bridge_api::{Admission, Attachment, Content, ContentStyle, Membership, Text};
+use monster_protocol::CallLine;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -26,6 +27,9 @@ pub(crate) struct Body {
     /// from the same one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Of the line that a call left: the same for readers that word it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallLine>>,
     /// What is said or done.
     pub act: Said,
 }
@@ -139,7 +143,7 @@ pub(crate) enum BodyError {
 
 impl Body {
     pub(crate) fn new(scene: Scene, act: Said) -> Self {
-        Self { v: VERSION, scene, picture: None, by: None, act }
+        Self { v: VERSION, scene, picture: None, by: None, call: None, act }
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {

@@ -16,7 +16,7 @@ use monster_bridge_api::{
     Author, Bridge, CallError, CallHeard, CallMedia, ContentStyle, DeviceId, PersonaId, RemoteId, RemoteUser, Support,
     Text,
 };
-use monster_protocol::{Address, CallContext, CallSignal, Media, Request};
+use monster_protocol::{Address, CallContext, CallLine, CallSignal, Media, Request};
 use std::sync::Arc;
 
 /// Somebody (or a room) at one end of a call.
@@ -108,6 +108,14 @@ pub trait CallDesk: Send + Sync + 'static {
     /// Takes a step of a call by a user of a bridge.
     async fn heard(&self, from: Party, to: Party, heard: CallHeard) -> Result<(), CallError>;
 
+    /// The line of this key, for a user or room of a bridge, could not be said, ever. True if it was the
+    /// link to a call, whose caller is told of it by the call. Never waits.
+    fn unsaid(&self, key: &str, why: &str) -> bool;
+
+    /// Whether the line of this key is the link to a call that is over: nobody is to be sent it any
+    /// more. Never waits.
+    fn is_too_late(&self, key: &str) -> bool;
+
     /// A device of a local account has a (further) home socket. Never waits.
     fn device_came(&self, account: &Address, device: &DeviceId);
 
@@ -121,13 +129,15 @@ pub trait CallDesk: Send + Sync + 'static {
     fn end_abandoned(&self, is_no_more: &dyn Fn(&Address) -> bool);
 }
 
-/// What a line about a call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LineStyle {
+/// A line about a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
     /// Said by somebody.
-    Said,
+    Said(String),
     /// Said by a program, which is never answered by one.
-    Notice,
+    Notice(String),
+    /// The same: what became of the call, for readers that word it themselves, and in words.
+    Record(Box<CallLine>, String),
 }
 
 impl Core {
@@ -269,13 +279,7 @@ impl Core {
     ///
     /// # Errors
     /// If the store fails, or nothing can be said there.
-    pub async fn post_line(
-        &self,
-        from: &Party,
-        to: &Address,
-        key: &str,
-        (style, line): (LineStyle, String),
-    ) -> Result<(), StoreError> {
+    pub async fn post_line(&self, from: &Party, to: &Address, key: &str, line: Line) -> Result<(), StoreError> {
         let missing = |why: String| StoreError::Missing(why);
         let place = self.book.resolve(to).map_err(|error| missing(error.to_string()))?;
         let in_room = matches!(from.reach, Reach::Link { room: true });
@@ -299,15 +303,17 @@ impl Core {
                 }
             }
         };
-        let said = match style {
-            LineStyle::Notice => Said::Notice(line),
-            LineStyle::Said => {
+        let (said, call) = match line {
+            Line::Notice(line) => (Said::Notice(line), None),
+            Line::Record(call, line) => (Said::Notice(line), Some(call)),
+            Line::Said(line) => {
                 let text = Wording::Formatted(Text::plain(line));
                 let words = Words { text, style: ContentStyle::Said, attachments: Vec::new() };
-                Said::Send { words, reply: None }
+                (Said::Send { words, reply: None }, None)
             }
         };
         let mut body = Body::new(scene, said);
+        body.call = call;
         body.picture.clone_from(&from.picture);
         let entry = Entry {
             key: key.to_owned(),

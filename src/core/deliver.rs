@@ -3,6 +3,7 @@
 
 use super::body::{Body, Quote, Said, Scene, Words};
 use super::book::Book;
+use super::call::CallDesk;
 use super::environment::Environment;
 use super::graph::{Home, home_of};
 use super::keys::{new_key, peers_id};
@@ -36,13 +37,19 @@ pub(crate) struct Courier {
     pub(crate) environment: Environment,
     pub(crate) book: Arc<Book>,
     pub(crate) port: Arc<OnceLock<Arc<dyn MonsterPort>>>,
+    pub(crate) desk: Arc<OnceLock<Arc<dyn CallDesk>>>,
     told: Mutex<HashMap<(String, String), i64>>,
     names: Names,
 }
 
 impl Courier {
-    pub(crate) fn new(environment: Environment, book: Arc<Book>, port: Arc<OnceLock<Arc<dyn MonsterPort>>>) -> Self {
-        Self { environment, book, port, told: Mutex::default(), names: Names::default() }
+    pub(crate) fn new(
+        environment: Environment,
+        book: Arc<Book>,
+        port: Arc<OnceLock<Arc<dyn MonsterPort>>>,
+        desk: Arc<OnceLock<Arc<dyn CallDesk>>>,
+    ) -> Self {
+        Self { environment, book, port, desk, told: Mutex::default(), names: Names::default() }
     }
 
     // -- Monster accounts --------------------------------------------------------------------------
@@ -79,7 +86,8 @@ impl Courier {
         };
         let words = words::for_plain_peer(&body.act, &shown, group.is_some());
         let author = (author, message.author_name.clone());
-        Ok(Outgoing::new(message.key.clone(), message.at, author, group, act, words))
+        let made = Outgoing::new(message.key.clone(), message.at, author, group, act, words);
+        Ok(made.about(body.call.clone()))
     }
 
     // -- bridges -------------------------------------------------------------------------------------
@@ -224,6 +232,9 @@ impl Deliverer for Courier {
         if self.is_idempotent(lane) {
             return self.to_account(lane, parcel, body).await.map(|()| Vec::new());
         }
+        if self.desk.get().is_some_and(|desk| desk.is_too_late(&parcel.message.key)) {
+            return Err(DeliveryError::permanent("the call was over before its link could be said"));
+        }
         let Some((place, delivery)) = self.for_bridge(lane, parcel, body).await? else { return Ok(Vec::new()) };
         let receipt = place.bridge.deliver(&delivery).await?;
         Ok(receipt.ids.into_iter().map(EventId::into_string).collect())
@@ -246,6 +257,10 @@ impl Deliverer for Courier {
 
     fn notice(&self, lane: &Lane, parcel: &Parcel, why: &str) -> Option<Incoming> {
         let body = parcel.body()?;
+        let is_told = |desk: &Arc<dyn CallDesk>| desk.unsaid(&parcel.message.key, why);
+        if !self.is_idempotent(lane) && self.desk.get().is_some_and(is_told) {
+            return None;
+        }
         if !self.concerns_sender(lane, body, &parcel.message) {
             return None;
         }

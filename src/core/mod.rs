@@ -53,7 +53,7 @@ mod upkeep;
 mod words;
 
 pub use admin::{Admin, AdminError, BridgeState, ConversationRow, NewEnd};
-pub use call::{CallDesk, CallFrame, CallRefusal, LineStyle, Party, Reach};
+pub use call::{CallDesk, CallFrame, CallRefusal, Line, Party, Reach};
 pub use changes::seen;
 pub use environment::{Clock, Environment, Random};
 pub use files::{FileSettings, OpenFile};
@@ -83,7 +83,7 @@ pub struct Core {
     book: Arc<Book>,
     admin: Admin,
     port: Arc<OnceLock<Arc<dyn MonsterPort>>>,
-    desk: OnceLock<Arc<dyn CallDesk>>,
+    desk: Arc<OnceLock<Arc<dyn CallDesk>>>,
     lanes: OnceLock<Arc<Lanes>>,
     bridges: Mutex<Vec<(InstanceName, Arc<dyn Bridge>)>>,
     health: supervisor::HealthTable,
@@ -108,7 +108,7 @@ impl Core {
             book,
             admin,
             port: Arc::default(),
-            desk: OnceLock::new(),
+            desk: Arc::default(),
             lanes: OnceLock::new(),
             bridges: Mutex::default(),
             health: supervisor::HealthTable::default(),
@@ -150,7 +150,8 @@ impl Core {
         self.files.load_key(self.store.as_ref(), &self.environment).await?;
         // What is in use now, each bridge asks for when it runs.
         self.book.take_touched();
-        let courier = deliver::Courier::new(self.environment.clone(), Arc::clone(&self.book), Arc::clone(&self.port));
+        let (book, port, desk) = (Arc::clone(&self.book), Arc::clone(&self.port), Arc::clone(&self.desk));
+        let courier = deliver::Courier::new(self.environment.clone(), book, port, desk);
         let (environment, settings) = (self.environment.clone(), self.settings.clone());
         let lanes = Lanes::new(environment, settings, Arc::clone(&self.store), Arc::new(courier));
         let lanes = Arc::clone(self.lanes.get_or_init(|| lanes));

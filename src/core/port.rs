@@ -5,7 +5,7 @@ use crate::store::StoreError;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use monster_bridge_api::{DeliveryError, DeviceId, RequestError};
-use monster_protocol::{Address, Request, Response};
+use monster_protocol::{Address, CallLine, Request, Response};
 use std::sync::{Arc, OnceLock};
 
 /// The Monster side.
@@ -79,6 +79,8 @@ pub struct Outgoing {
     /// The text for a peer that knows only the seed: with the author's name in a group, and with
     /// edits, replies and reactions in words. `None` where [`Act`] is a frame every peer knows.
     pub words: Option<String>,
+    /// Of the line that a call left: `call`.
+    pub call: Option<Box<CallLine>>,
     frames: [OnceLock<bytes::Bytes>; 2],
 }
 
@@ -130,7 +132,12 @@ impl Outgoing {
         words: Option<String>,
     ) -> Self {
         let (author, author_name) = author;
-        Self { key, at, author, author_name, group, act, words, frames: [OnceLock::new(), OnceLock::new()] }
+        Self { key, at, author, author_name, group, act, words, call: None, frames: [OnceLock::new(), OnceLock::new()] }
+    }
+
+    /// Says of the line of a call what became of that.
+    pub(crate) fn about(self, call: Option<Box<CallLine>>) -> Self {
+        Self { call, ..self }
     }
 
     /// The frame for peers of one kind, made once however many of them are told.

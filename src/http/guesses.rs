@@ -23,6 +23,8 @@ pub(super) struct Guesses(Mutex<HashMap<IpAddr, Known>>);
 struct Known {
     since: Instant,
     count: u32,
+    /// The SHA-256 of the token that was wrong last, where that was told.
+    last: Option<[u8; 32]>,
 }
 
 impl Guesses {
@@ -35,6 +37,16 @@ impl Guesses {
 
     /// A token of this origin was wrong.
     pub(super) fn count(&self, from: IpAddr) {
+        self.note(from, None);
+    }
+
+    /// This token of this origin was wrong. The same one again is no further guess: a page and the
+    /// socket that it opens present one token, and whoever loads an old link anew guesses nothing.
+    pub(super) fn count_once(&self, from: IpAddr, token: &str) {
+        self.note(from, Some(crate::token::hash(token)));
+    }
+
+    fn note(&self, from: IpAddr, token: Option<[u8; 32]>) {
         let origin = network_of(from);
         let mut guesses = self.0.lock();
         if guesses.len() >= ORIGINS && !guesses.contains_key(&origin) {
@@ -47,11 +59,14 @@ impl Guesses {
             }
         }
         let now = Instant::now();
-        let known = guesses.entry(origin).or_insert(Known { since: now, count: 0 });
+        let known = guesses.entry(origin).or_insert(Known { since: now, count: 0, last: None });
         if now.duration_since(known.since) >= WINDOW {
-            *known = Known { since: now, count: 0 };
+            *known = Known { since: now, count: 0, last: None };
         }
-        known.count += 1;
+        if token.is_none() || known.last != token {
+            known.count += 1;
+        }
+        known.last = token;
     }
 }
 
@@ -70,6 +85,19 @@ mod tests {
         assert_eq!(guesses.must_wait("2001:db8:0:1::1".parse().unwrap()), None);
         tokio::time::advance(WINDOW).await;
         assert_eq!(guesses.must_wait("2001:db8::1".parse().unwrap()), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_wrong_token_again_is_no_further_guess() {
+        let (guesses, from) = (Guesses::default(), "192.0.2.1".parse().unwrap());
+        for _ in 0..2 * GUESSES {
+            guesses.count_once(from, "an old link");
+        }
+        assert_eq!(guesses.must_wait(from), None);
+        for n in 0..GUESSES {
+            guesses.count_once(from, &format!("guess {n}"));
+        }
+        assert!(guesses.must_wait(from).is_some());
     }
 
     #[tokio::test(start_paused = true)]

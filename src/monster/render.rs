@@ -94,6 +94,7 @@ fn with_fields<'a>(message: &'a Outgoing, to: &Address, reader: Reader) -> Reque
         }
         act => plain(act),
     };
+    ext.call.clone_from(&message.call);
     Request { ext, ..Request::new(message.key.as_str(), body) }
 }
 
@@ -119,6 +120,7 @@ fn said(text: &str) -> RequestBody<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use monster_protocol::CallLine;
 
     fn outgoing(group: bool, act: Act, words: Option<&str>) -> Outgoing {
         let author = ("@dora:example.org".parse().unwrap(), "Dora".to_owned());
@@ -157,6 +159,14 @@ mod tests {
         let reaction = Act::React { reply_to: "7".to_owned(), emoji: "👍".to_owned() };
         let both = [outgoing(false, edit, Some("edited: hello")), outgoing(true, reaction, Some("Dora: 👍 to “hi”"))];
         insta::assert_snapshot!(both.map(|message| all(&message)).concat());
+    }
+
+    #[test]
+    fn what_became_of_a_call_is_a_field_for_those_who_read_it_and_words_for_all() {
+        let line = Act::Say { text: "missed voice call".to_owned(), reply_to: None };
+        let call = CallLine { incoming: true, missed: true, outcome: "cancelled".to_owned(), ..CallLine::default() };
+        let message = outgoing(false, line, Some("missed voice call")).about(Some(Box::new(call)));
+        insta::assert_snapshot!(all(&message));
     }
 
     #[test]

@@ -54,9 +54,12 @@ async fn an_irc_user_joins_a_video_call_by_the_link_they_got() {
     open_conversation(&callers.alice, &callers.gateway, &at_bob).await;
     callers.alice.click("call-video").await;
     let link = callers.link("bob").await;
+    callers.alice.reads("call-state", "open the link").await;
     let guest = callers.join(&link, true).await;
     let alice = &callers.alice;
     tokio::join!(alice.hears_sound(), alice.sees_frames(), guest.hears_sound(), guest.sees_frames());
+    alice.reads("call", "Bob of IRC").await;
+    alice.reads("call-notes", "Joined by the link").await;
 
     let late = callers.browser.tab("late").await;
     assert_eq!(late.page("goto", json!([link])).await, 404, "a link leads one guest into the call");
@@ -70,6 +73,17 @@ async fn an_irc_user_joins_a_video_call_by_the_link_they_got() {
     guest.sees("join-over").await;
     tokio::join!(alice.is_idle(), guest.is_idle());
     assert_eq!(guest.page("goto", json!([link])).await, 404, "the link ends with the call");
+}
+
+#[tokio::test]
+async fn a_call_to_a_nick_that_is_not_there_ends_at_once() {
+    let callers = Callers::new().await;
+    let nobody = callers.gateway.address("nobody", "ergo");
+    open_conversation(&callers.alice, &callers.gateway, &nobody).await;
+    callers.alice.click("call-voice").await;
+    callers.alice.locate("[data-testid=\"call\"][data-state=\"ended\"]", "waitFor", json!([])).await;
+    callers.alice.reads("call-state", "could not be sent a link").await;
+    callers.alice.is_idle().await;
 }
 
 #[tokio::test]

@@ -34,6 +34,9 @@ export class Client extends Emitter {
   #channel = null;
   #caughtUp = 0;
   #again = null;
+  /** Once it is known which conversations there are. */
+  #listed;
+  #nowListed;
   /** What is kept here is opened at once: a view may want it before the account has started. */
   #opening;
 
@@ -41,6 +44,7 @@ export class Client extends Emitter {
   constructor({ api, me, token, Socket }) {
     super();
     Object.assign(this, { api, me, address: me.address });
+    this.#listed = new Promise((resolve) => { this.#nowListed = resolve; });
     this.#opening = globalThis.indexedDB ? Keep.open(this.address).catch(() => null) : Promise.resolve(null);
     // By its name this page is the same device in a call when it comes back on another socket.
     const url = `${me.socket}?ext=1&device=${newId()}&token=${encodeURIComponent(token)}`;
@@ -85,7 +89,7 @@ export class Client extends Emitter {
   conversation(address) {
     const known = this.conversations.get(address) ?? [...this.conversations.values()].find((one) => one.places?.includes(address));
     if (known) return known;
-    const made = { address, name: nameOf(address), kind: 'person', relation: null, places: [address], last: null, unread: 0 };
+    const made = { address, name: nameOf(address), kind: 'person', relation: null, places: [address], last: null, unread: 0, isNew: true };
     this.conversations.set(address, made);
     return made;
   }
@@ -107,9 +111,9 @@ export class Client extends Emitter {
       const page = await this.api.conversations(cursor);
       for (const row of page.items) {
         const known = this.conversations.get(row.address);
-        const last = row.last && { at: row.last.time, from: row.last.from, name: row.last.nickname, text: row.last.excerpt, kind: row.last.kind, number: row.last.number };
+        const last = row.last && { at: row.last.time, from: row.last.from, name: row.last.nickname, text: row.last.excerpt, kind: row.last.kind, number: row.last.number, call: row.last.call };
         const isSeen = this.active === row.address && globalThis.document?.hasFocus?.();
-        this.conversations.set(row.address, { ...known, ...row, last, unread: isSeen ? 0 : row.unread });
+        this.conversations.set(row.address, { ...known, ...row, last, unread: isSeen ? 0 : row.unread, isNew: false });
         found.add(row.address);
       }
       cursor = page.next;
@@ -169,10 +173,13 @@ export class Client extends Emitter {
     }
     if (state.current) return;
     state.current = true;
+    await this.#listed;
     try {
-      this.#takePage(address, await this.api.messages(address));
+      // Of somebody with whom there is no conversation yet the gateway has nothing to tell.
+      if (this.conversation(address).isNew) state.older = null;
+      else this.#takePage(address, await this.api.messages(address));
     } catch (error) {
-      // Nothing was said yet with somebody who is not a contact.
+      // A room that the account is not in.
       if (error.status === 404) state.older = null;
       else state.current = false;
     }
@@ -312,8 +319,9 @@ export class Client extends Emitter {
   #show(address, event) {
     const item = this.#state(address).timeline.add(event);
     const conversation = this.conversation(address);
+    conversation.isNew = false;
     if (event.kind === 'text' || event.kind === 'notice') {
-      conversation.last = { at: event.at, from: event.from, name: event.name, text: toPlain(event.text), kind: event.kind };
+      conversation.last = { at: event.at, from: event.from, name: event.name, text: toPlain(event.text), kind: event.kind, call: event.call };
     } else if (event.kind === 'edit' && item && item === this.timeline(address).items.at(-1)) {
       conversation.last = { ...conversation.last, text: toPlain(event.text) };
     }
@@ -354,7 +362,8 @@ export class Client extends Emitter {
       conversation.relation = conversation.relation === 'asked' ? 'accepted' : 'invited';
     }
     if (event.kind === 'close') conversation.relation = null;
-    const counts = !event.mine && ['text', 'request', 'notice'].includes(event.kind);
+    // Of the lines of calls only those about one that was missed are news.
+    const counts = !event.mine && (['text', 'request'].includes(event.kind) || Boolean(event.call?.missed));
     const isSeen = this.active === address && globalThis.document?.hasFocus?.();
     if (counts && !isSeen) conversation.unread += 1;
     const item = this.#show(address, event);
@@ -395,6 +404,7 @@ export class Client extends Emitter {
     for (const one of this.#states.values()) one.current = false;
     try {
       await this.refresh();
+      this.#nowListed();
       if (this.active) await this.load(this.active);
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) this.emit('signedOut', 'signin.ended');

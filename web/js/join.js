@@ -155,7 +155,7 @@ class JoinPage {
     const call = new Call({ id: callId, peer: { name: caller, address: caller }, video, offer, send, iceServers: async () => iceServers ?? [] });
     this.#call = call;
     this.#view = new CallView(call);
-    fill(root, h('main', { class: 'main' }, this.#view.element));
+    fill(root, h('main', { class: 'main' }, h('h1', { class: 'visually-hidden', text: t('call.label', { name: caller }) }), this.#view.element));
     document.body.dataset.view = 'call';
     this.#view.focus();
     call.on('change', () => call.isOver && this.#ended());
@@ -200,7 +200,7 @@ class JoinPage {
   // -- words ------------------------------------------------------------------------------------------
 
   #note(words) {
-    fill(root, h('main', { class: 'join-page' }, h('div', { class: 'card join-end', role: 'status' }, icon('phone'), h('p', { text: words }))));
+    fill(root, h('main', { class: 'join-page' }, h('div', { class: 'card join-end', role: 'status' }, icon('phone'), h('h1', { class: 'note', text: words }))));
   }
 
   #over(words, lead) {

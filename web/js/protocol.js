@@ -9,7 +9,7 @@ export const MAX_SDP_BYTES = 64 * 1024;
 /** The most candidates in one call frame. */
 export const MAX_CANDIDATES = 64;
 
-const STEPS = ['offer', 'ringing', 'answer', 'candidates', 'update', 'hangup', 'reject', 'busy'];
+const STEPS = ['offer', 'ringing', 'answer', 'candidates', 'update', 'dtmf', 'hangup', 'reject', 'busy'];
 
 /** An id that nobody else uses. (`randomUUID` is missing where the page came without TLS.) */
 export function newId() {
@@ -86,6 +86,8 @@ export function readCall(frame) {
     callId: string(context.callId) ?? (context.type === 'offer' ? frame.messageId : undefined),
     sdp: string(context.sdp),
     reason: string(context.reason),
+    keys: string(context.keys),
+    link: context.link === true,
     video: String(frame.code) === CODE.VIDEO,
     candidates: Array.isArray(context.candidates) ? context.candidates.filter(isCandidate).slice(0, MAX_CANDIDATES) : [],
     muted: undefined,

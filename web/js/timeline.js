@@ -25,6 +25,8 @@ export function eventOfFrame(frame, me) {
       const text = fromBase64(frame.text ?? '');
       if (frame.reaction) return { ...event, kind: 'reaction', replyTo: frame.replyTo, reaction: String(frame.reaction) };
       if (frame.replaces) return { ...event, kind: 'edit', replaces: frame.replaces, text };
+      const call = readCallLine(frame.call);
+      if (call) return { ...event, kind: 'notice', text, call };
       return { ...event, kind: 'text', text, ...(frame.replyTo && { replyTo: frame.replyTo }) };
     }
     case CODE.RECALL: return { ...event, kind: 'recall', target: frame.recallMessageId };
@@ -42,7 +44,13 @@ export function eventOfRow(row, me) {
   if (row.kind === 'notice' && row.from === me) return null;
   if (!['text', 'edit', 'reaction', 'recall', 'request', 'close', 'notice'].includes(row.kind)) return null;
   const { number, messageId: id, from, nickname, time: at, kind, text, replyTo, replaces, reaction, recallMessageId: target, quote } = row;
-  return { id, kind, from, name: nickname ?? '', at, mine: from === me, number, text, replyTo, replaces, reaction, target, quote };
+  const call = readCallLine(row.call);
+  return { id, kind, from, name: nickname ?? '', at, mine: from === me, number, text, replyTo, replaces, reaction, target, quote, ...(call && { call }) };
+}
+
+/** What became of a call, if that is what it is; else `null`. */
+export function readCallLine(value) {
+  return value !== null && typeof value === 'object' && typeof value.outcome === 'string' ? value : null;
 }
 
 export class Timeline {
@@ -98,7 +106,7 @@ export class Timeline {
     const known = this.#items.get(event.id);
     if (known) {
       // The history knows more than the socket did: its number, what it answers, that it was a notice.
-      for (const field of ['number', 'quote']) known[field] ??= event[field];
+      for (const field of ['number', 'quote', 'call']) known[field] ??= event[field];
       if (event.number !== undefined) {
         known.kind = event.kind;
         if (known.at !== event.at) {

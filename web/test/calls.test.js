@@ -3,7 +3,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { decide, audioDirection, isHeldBy, Negotiation } from '../js/calls/negotiation.js';
-import { endOf } from '../js/calls/call.js';
+import { endOf } from '../js/calls/ending.js';
 import { reading, compare, mosOf } from '../js/calls/quality.js';
 import { readContext, readRefusal } from '../js/join.js';
 

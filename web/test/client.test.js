@@ -158,7 +158,8 @@ test('the history and what came live are one list, and older pages go before it'
 test('after a long time away, what no longer joins is read anew', async (t) => {
   const row = (number) => ({ number, messageId: `m${number}`, from: bob, nickname: 'Bob', time: number * 100, kind: 'text', text: `${number}` });
   let page = { items: [row(2), row(1)], next: '1' };
-  const { client, wire } = await stage(t, { api: { messages: async () => page } });
+  const conversations = [{ address: bob, name: 'Bob', kind: 'person', relation: null, places: [bob], last: null, unread: 0 }];
+  const { client, wire } = await stage(t, { conversations, api: { messages: async () => page } });
   client.active = bob;
   await client.load(bob);
   page = { items: [row(90), row(89)], next: '89' };
@@ -169,6 +170,25 @@ test('after a long time away, what no longer joins is read anew', async (t) => {
   Wire.last.onopen();
   await settled();
   assert.deepEqual(client.timeline(bob).items.map(({ id }) => id), ['m89', 'm90']);
+});
+
+test('of somebody with whom there is no conversation nothing is asked', async (t) => {
+  const asked = [];
+  const { client } = await stage(t, { api: { messages: async (address) => { asked.push(address); return { items: [] }; } } });
+  await client.load(room);
+  assert.deepEqual([asked, client.hasOlder(room)], [[], false]);
+});
+
+test('of the lines that calls leave only a missed one is counted', async (t) => {
+  const { client, wire } = await stage(t);
+  const line = (id, outcome, missed) => said(id, 'in words', { call: { incoming: true, video: false, outcome, ...(missed && { missed }) } });
+  wire.push(line('1', 'answered', false));
+  wire.push(line('2', 'cancelled', true));
+  wire.push(line('3', 'declined', false));
+  await settled();
+  assert.equal(client.unread, 1);
+  assert.deepEqual(client.timeline(bob).items.map(({ kind }) => kind), ['notice', 'notice', 'notice']);
+  assert.equal(client.conversations.get(bob).last.call.outcome, 'declined');
 });
 
 test('a request waits for its answer, and agreeing makes a contact', async (t) => {

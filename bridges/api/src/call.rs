@@ -32,6 +32,9 @@ pub enum CallStep {
     },
     /// A device of the callee rings.
     Ringing,
+    /// The callee has no calls: they were sent a link, and it is waited until somebody opens it. A
+    /// network that has no word for it shows it as ringing, or not at all.
+    LinkSent,
     /// The session description that answers an offer, the first one or an update's.
     Answer {
         /// It. `None` answers an offer that had none: the callee has picked up, the description
@@ -49,8 +52,9 @@ pub enum CallStep {
         /// Which of its media this side has muted, where it says so.
         muted: Option<Muted>,
     },
-    /// Keys pressed (RFC 4733 events as text: `0`–`9`, `*`, `#`, `A`–`D`), on a network that does not
-    /// carry them in the media.
+    /// Keys pressed (RFC 4733 events as text: `0`–`9`, `*`, `#`, `A`–`D`). Whose stack can sends them
+    /// in the media too, which the relay passes on; so this is for networks that do not carry them in
+    /// the media, and for showing them. Who gets both takes one of them.
     Dtmf(String),
     /// The call is over, or was not wanted.
     End(EndReason),
@@ -114,10 +118,27 @@ pub struct CallDelivery {
     pub author: Author,
     /// Whom it is for.
     pub target: RemoteId,
-    /// The device it is for; `None` for all.
-    pub device: Option<DeviceId>,
+    /// Which of their devices it is for.
+    pub to: Devices,
     /// What happens.
     pub step: CallStep,
+}
+
+/// Which devices of a side.
+///
+/// [`AllBut`](Self::AllBut) comes with an `End` ([`EndReason::AnsweredElsewhere`], or the refusal of the
+/// device that it names), once that device has answered or refused: **the call goes on**, or has ended
+/// by a step of its own; only those devices stop ringing. A network whose devices see each other's
+/// answers by themselves has nothing to do; elsewhere it becomes what tells them (`m.call.select_answer`
+/// with this device's party id, a XEP-0353 `<retract/>` or `<finish/>` to the others).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Devices {
+    /// All of them; also where the line has none that could be told apart.
+    All,
+    /// This one.
+    One(DeviceId),
+    /// All but this one. Nothing to do where there is no other.
+    AllBut(DeviceId),
 }
 
 /// A step by a user of the bridge's network.

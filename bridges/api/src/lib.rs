@@ -21,7 +21,7 @@ mod profile;
 mod text;
 
 pub use bridge::{Bridge, ConfigError, Factory, RunError, Scope, parse_section};
-pub use call::{CallDelivery, CallError, CallHeard, CallMedia, CallStep, EndReason, IceCandidate, Muted};
+pub use call::{CallDelivery, CallError, CallHeard, CallMedia, CallStep, Devices, EndReason, IceCandidate, Muted};
 pub use capabilities::{Capabilities, Support};
 pub use control::Control;
 pub use delivery::{Action, Delivery, DeliveryError, Found, HintDelivery, HintKind, Posting, Receipt, Reference};

@@ -3,7 +3,7 @@
 use super::*;
 use monster_bridge_api::{
     Accepted, Action, Block, BlockKind, CallError, CallHeard, CallId, CallMedia, CallStep, Content, ContentStyle,
-    EndReason, Event, EventKind, Hint, HostError, MessageKey, PersonaId, Reference, Span, Text, Venue,
+    Devices, EndReason, Event, EventKind, Hint, HostError, MessageKey, PersonaId, Reference, Span, Text, Venue,
 };
 use serde_json::json;
 use std::sync::Mutex;
@@ -261,7 +261,7 @@ async fn a_configuration_section_may_name_the_echo_and_nothing_else() {
 
 fn call(step: CallStep) -> CallDelivery {
     let author = Author { id: PersonaId::new("@alice:gw.example.org"), name: "alice".to_owned(), picture: None };
-    CallDelivery { call: CallId::new("c1"), author, target: RemoteId::new(ECHO), device: None, step }
+    CallDelivery { call: CallId::new("c1"), author, target: RemoteId::new(ECHO), to: Devices::All, step }
 }
 
 #[tokio::test]

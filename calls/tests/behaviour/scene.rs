@@ -7,13 +7,16 @@ use monster_calls::{Action, Blank, Call, Described, Devices, Input, Leg, MediaEv
 use std::time::Duration;
 
 /// Voice in both directions.
-pub(crate) const VOICE: Described = Described { video: false, sends: true, receives: true, restart_only: false };
+pub(crate) const VOICE: Described =
+    Described { video: false, sends: true, receives: true, restart_only: false, narrowed: false };
 /// Voice and video in both directions.
 pub(crate) const VIDEO: Described = Described { video: true, ..VOICE };
 /// On hold, with music.
 pub(crate) const HOLD: Described = Described { receives: false, ..VOICE };
 /// New ICE credentials and nothing else.
 pub(crate) const RESTART: Described = Described { restart_only: true, ..VOICE };
+/// An answer that leaves out what was offered first.
+pub(crate) const NARROWED: Described = Described { narrowed: true, ..VOICE };
 
 pub(crate) struct Scene {
     pub(crate) call: Call,

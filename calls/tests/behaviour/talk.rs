@@ -1,6 +1,6 @@
 //! Within a call that is answered.
 
-use crate::scene::{HOLD, RESTART, Scene, VIDEO, VOICE, answer, candidates, end, mute, offer, update};
+use crate::scene::{HOLD, NARROWED, RESTART, Scene, VIDEO, VOICE, answer, candidates, end, mute, offer, update};
 use monster_bridge_api::{CallStep, DeviceId, EndReason};
 use monster_calls::{Described, Input, Leg, LegState, MediaEvent, Outcome, Request};
 use std::time::Duration;
@@ -139,6 +139,24 @@ fn a_restart_of_the_caller_that_crosses_ours_is_answered_and_ours_comes_again() 
     assert_eq!(done, expected, "the callee waits on");
     let done = scene.relay_finds(VIDEO).caller(answer("video"));
     assert_eq!(done, ["relay: take the caller's answer video", "callee phone: answer of the relay's"]);
+}
+
+#[test]
+fn who_left_out_what_was_offered_first_is_offered_what_they_took() {
+    let mut scene = Scene::ringing();
+    let done = scene.relay_finds(NARROWED).phone(answer("p"));
+    let expected = [
+        "relay: take the callee's answer p",
+        "callee, all but phone: end, AnsweredElsewhere",
+        "caller desk: answer of the relay's",
+        "callee phone: update of the relay's",
+    ];
+    assert_eq!(done, expected, "the caller is answered first");
+    let done = scene.phone(answer("what it took"));
+    assert_eq!(done, ["relay: take the callee's answer what it took"], "once: or it would go on for ever");
+    scene.relay_finds(VIDEO).caller(update("video"));
+    let done = scene.relay_finds(NARROWED).phone(answer("narrower"));
+    assert_eq!(done.last().map(String::as_str), Some("callee phone: update of the relay's"), "with each change anew");
 }
 
 #[test]

@@ -126,6 +126,8 @@ struct Witness {
     answered: bool,
     /// Who says by the input at hand that the call is over, or cannot be told.
     out: Option<Leg>,
+    /// The input at hand is that the relay refuses this leg's offer.
+    refused: Option<Leg>,
     closed: bool,
     over: bool,
 }
@@ -136,7 +138,7 @@ impl Witness {
     }
 
     fn heard(&mut self, input: &Input) {
-        self.out = None;
+        (self.out, self.refused) = (None, None);
         match input {
             _ if self.over => {}
             Input::Step { leg: Leg::Caller, step: CallStep::Offer { .. }, .. } => self.of(Leg::Caller).is_there = true,
@@ -148,7 +150,10 @@ impl Witness {
                 let leg = self.of(*leg);
                 (leg.taking, leg.open) = (false, true);
             }
-            Input::Refused { leg, request: Request::TakeOffer, .. } => self.of(*leg).taking = false,
+            Input::Refused { leg, request: Request::TakeOffer, .. } => {
+                self.of(*leg).taking = false;
+                self.refused = Some(*leg);
+            }
             _ => {}
         }
     }
@@ -156,7 +161,12 @@ impl Witness {
     fn saw(&mut self, action: &Action) {
         assert!(!self.over, "{action:?} after the end");
         match action {
-            Action::Refuse { .. } => return,
+            Action::Refuse { leg, .. } => {
+                // Whose offer of a call is refused knows that there is none.
+                let is_first = *leg == Leg::Caller && !self.legs[1].is_there;
+                self.out = self.out.or(self.refused.filter(|refused| is_first && refused == leg));
+                return;
+            }
             Action::CloseMedia => {
                 assert!(!self.closed);
                 self.closed = true;
@@ -216,6 +226,7 @@ impl Witness {
         let known = self.of(leg);
         assert!(known.is_there && !known.ended, "{step:?} to the {}", leg.as_str());
         match step {
+            CallStep::LinkSent => assert!(leg == Leg::Caller && !known.negotiated && !known.rings),
             CallStep::Ringing => {
                 assert!(leg == Leg::Caller && !known.negotiated && !known.picked_up && !known.rings);
                 known.rings = true;
@@ -250,7 +261,7 @@ struct Op {
     later: u8,
 }
 
-const OPS: u8 = 29;
+const OPS: u8 = 30;
 const TIMEOUT_WHEN_DUE: u8 = 27;
 
 impl Op {
@@ -291,7 +302,8 @@ impl Op {
             25 => Some(Input::Crossed),
             26 => Some(Input::Timeout),
             TIMEOUT_WHEN_DUE => call.next_timeout().map(|_| Input::Timeout),
-            _ => Some(Input::Stop),
+            28 => Some(Input::Stop),
+            _ => step(CallStep::LinkSent),
         }
     }
 
@@ -318,7 +330,7 @@ impl Op {
 
     fn described(&self) -> Described {
         let bit = |bit: u8| self.later & (1 << bit) != 0;
-        Described { video: bit(4), sends: !bit(5), receives: !bit(6), restart_only: bit(7) }
+        Described { video: bit(4), sends: !bit(5), receives: !bit(6), restart_only: bit(7), narrowed: bit(4) && bit(7) }
     }
 
     fn muted(&self) -> Muted {

@@ -30,6 +30,7 @@ async fn whose_network_has_no_calls_joins_by_a_link() {
         assert!(line.starts_with("alice is calling you (voice): https://gw.example/call/"), "{line}");
         assert_eq!(delivery.author.id.as_str(), alice.as_str());
         let guests = world.calls.guests();
+        assert_eq!(world.hears(alice).await.step, Wire::LinkSent, "nothing rings");
         let token = token(&line);
         let invited = guests.look(&token).unwrap();
         assert_eq!((invited.invitation.name.as_str(), invited.invitation.role), ("alice", Role::Callee));
@@ -42,7 +43,9 @@ async fn whose_network_has_no_calls_joins_by_a_link() {
         assert_eq!((&offer["type"], &offer["callId"]), (&json!("offer"), &json!(invited.invitation.call_id)));
         assert!(matches!(guest.hear("{\"type\":\"nonsense\"}").await, Err(GuestError::Malformed(_))));
         guest.hear(&answer(&invited.invitation.call_id)).await.unwrap();
-        assert!(matches!(world.hears(alice).await.step, Wire::Answer(_)));
+        let (called, answered) = world.hears_of(alice).await;
+        assert!(matches!(answered.step, Wire::Answer(_)));
+        assert_eq!(called, "Bob", "the caller sees who came");
         drop(guest);
         let ended = world.hears(alice).await;
         assert_eq!((ended.step, ended.reason.as_deref()), (Wire::Hangup, Some("hung_up")));
@@ -65,12 +68,44 @@ async fn a_link_ends_with_its_call_and_so_does_the_guest_s_part() {
 }
 
 #[tokio::test]
+async fn a_link_that_cannot_be_said_ends_the_call_at_once_and_says_why() {
+    let world = World::new().await;
+    let alice = &world.alice;
+    world.calls(alice, &World::on_net("plain-gone"), "c1").await;
+    loop {
+        let step = world.hears(alice).await;
+        if step.step == Wire::Hangup {
+            assert_eq!(step.reason.unwrap_or_default(), "failed: plain-gone could not be sent a link: no such nick");
+            break;
+        }
+        assert_eq!(step.step, Wire::LinkSent, "{step:?}");
+    }
+    let line = world.reads(alice).await;
+    assert!(line.ends_with("no such nick") && !line.contains("/call/"), "and nothing else is said of it: {line}");
+}
+
+#[tokio::test]
+async fn a_link_is_not_said_any_more_once_its_call_is_over() {
+    let world = World::new().await;
+    let (alice, far) = (&world.alice, World::on_net("plain-far"));
+    world.calls(alice, &far, "c1").await;
+    world.net.far.notified().await;
+    let key = format!("{}-link", world.calls.registry.all()[0].id);
+    let desk = world.calls.desk();
+    assert!(!desk.is_too_late(&key));
+    world.does(alice, &far, "c1", Wire::Hangup).await;
+    world.reads(alice).await;
+    assert!(desk.is_too_late(&key) && !desk.is_too_late("any-other"));
+}
+
+#[tokio::test]
 async fn a_room_is_told_once_in_a_while() {
     let world = World::new().await;
     let (alice, bob, room) = (&world.alice, &world.bob, World::on_net("#room"));
     world.calls(alice, &room, "c1").await;
     let (_, line) = world.net_says().await;
     assert!(line.contains("alice is calling (voice): https://"), "{line}");
+    assert_eq!(world.hears(alice).await.step, Wire::LinkSent);
     world.calls(bob, &room, "c2").await;
     let refused = world.hears(bob).await;
     assert!(refused.reason.unwrap_or_default().contains("a moment ago"));
@@ -90,8 +125,11 @@ async fn who_has_no_webrtc_calls_by_a_link() {
     let call = guest.invitation.call_id.clone();
     let early = json!({"type": "hangup", "callId": "another"}).to_string();
     assert!(matches!(guest.hear(&early).await, Err(GuestError::Malformed(_))), "of another call");
+    let bad = json!({"type": "offer", "callId": call, "sdp": "v=0\r\nnonsense"}).to_string();
+    let refused = guest.hear(&bad).await.unwrap_err();
+    assert!(matches!(&refused, GuestError::Refused(why) if why.contains("session description")), "{refused:?}");
     let offer = json!({"type": "offer", "callId": call, "sdp": description("actpass")}).to_string();
-    guest.hear(&offer).await.unwrap();
+    guest.hear(&offer).await.expect("a better one may follow");
     let rings = world.hears(bob).await;
     assert!(matches!(rings.step, Wire::Offer(_)));
     world.does(bob, alice, &rings.call_id, Wire::Answer(description("active"))).await;

@@ -1,7 +1,7 @@
 //! Calls between Monster accounts and users of a network that carries calls.
 
 use super::world::{World, description};
-use monster_bridge_api::{CallError, CallMedia, CallStep, EndReason, Muted};
+use monster_bridge_api::{CallError, CallMedia, CallStep, DeviceId, Devices, EndReason, Muted};
 use monster_protocol::{CallContext, CallSignal, CallStep as Wire, Status};
 
 fn answer() -> CallStep {
@@ -40,6 +40,28 @@ async fn a_user_of_a_network_is_called_answers_and_is_hung_up_on() {
     let rows = world.store.calls(None, 9).await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].outcome.as_deref(), Some("answered"));
+}
+
+#[tokio::test]
+async fn a_network_is_told_which_device_answered_and_of_keys() {
+    let world = World::new().await;
+    let (alice, carol) = (&world.alice, World::on_net("carol"));
+    world.calls(alice, &carol, "c1").await;
+    let invited = world.net_hears().await;
+    assert_eq!(invited.to, Devices::All);
+    let call = invited.call.as_str();
+    world.net.does_on(Some("pocket"), "carol", alice, call, answer()).await.unwrap();
+    let elsewhere = world.net_hears().await;
+    assert_eq!(elsewhere.to, Devices::AllBut(DeviceId::new("pocket")));
+    assert_eq!(elsewhere.step, CallStep::End(EndReason::AnsweredElsewhere));
+    assert!(matches!(world.hears(alice).await.step, Wire::Answer(_)));
+    world.does(alice, &carol, "c1", Wire::Dtmf("42#".to_owned())).await;
+    let keys = world.net_hears().await;
+    assert_eq!((keys.to, keys.step), (Devices::One(DeviceId::new("pocket")), CallStep::Dtmf("42#".to_owned())));
+    world.net.does_on(Some("pocket"), "carol", alice, call, CallStep::Dtmf("1".to_owned())).await.unwrap();
+    assert_eq!(world.hears(alice).await.step, Wire::Dtmf("1".to_owned()));
+    let letters = CallContext::Signal(CallSignal::new("c1", Wire::Dtmf("call me".to_owned())));
+    assert_eq!(world.asks(alice, &carol, letters).await.status, Status::BadRequest);
 }
 
 #[tokio::test]

@@ -68,21 +68,36 @@ impl MonsterPort for Port {
 }
 
 /// A network that carries calls, except to `old`, who has none, and to what begins with `plain`,
-/// where it knows beforehand.
+/// where it knows beforehand. Nothing can be said to `plain-gone` ever, nor to `plain-far` now.
 pub(super) struct Net {
     host: watch::Sender<Option<Arc<dyn Host>>>,
     called: mpsc::UnboundedSender<CallDelivery>,
     said: mpsc::UnboundedSender<Delivery>,
+    /// Something was to be said to `plain-far`.
+    pub(super) far: tokio::sync::Notify,
 }
 
 impl Net {
     /// Somebody on the network takes a step of a call with `to`.
     pub(super) async fn does(&self, who: &str, to: &Address, call: &str, step: CallStep) -> Result<(), CallError> {
+        self.does_on(None, who, to, call, step).await
+    }
+
+    /// The same on one of their devices.
+    pub(super) async fn does_on(
+        &self,
+        device: Option<&str>,
+        who: &str,
+        to: &Address,
+        call: &str,
+        step: CallStep,
+    ) -> Result<(), CallError> {
+        let device = device.map(DeviceId::new);
         let mut host = self.host.subscribe();
         let host = host.wait_for(Option::is_some).await.expect("the bridge lives").clone().expect("it has a host");
         let author = RemoteUser { id: RemoteId::new(who), name: who.to_owned(), picture: None };
         let to = PersonaId::new(to.as_str());
-        host.call(CallHeard { call: CallId::new(call), author, device: None, to, step }).await
+        host.call(CallHeard { call: CallId::new(call), author, device, to, step }).await
     }
 }
 
@@ -127,6 +142,14 @@ impl Bridge for Net {
     async fn use_room(&self, _: &RemoteId, _: Option<RoomUse>) {}
 
     async fn deliver(&self, delivery: &Delivery) -> Result<Receipt, DeliveryError> {
+        match delivery.target.as_str() {
+            "plain-gone" => return Err(DeliveryError::permanent("no such nick")),
+            "plain-far" => {
+                self.far.notify_one();
+                return Err(DeliveryError::transient("the network is away"));
+            }
+            _ => {}
+        }
         let _ = self.said.send(delivery.clone());
         Ok(Receipt::default())
     }
@@ -180,7 +203,12 @@ impl World {
         let (to_said, said) = mpsc::unbounded_channel();
         let (to_called, called) = mpsc::unbounded_channel();
         let (to_delivered, delivered) = mpsc::unbounded_channel();
-        let net = Arc::new(Net { host: watch::Sender::new(None), called: to_called, said: to_delivered });
+        let net = Arc::new(Net {
+            host: watch::Sender::new(None),
+            called: to_called,
+            said: to_delivered,
+            far: tokio::sync::Notify::new(),
+        });
         let authority = Authority::new("gw.example", None).expect("a host");
         let environment = Environment::system();
         let core = Core::new(environment.clone(), Arc::clone(&store), CoreSettings::default(), authority);
@@ -241,14 +269,20 @@ impl World {
 
     /// The next step that an account is pushed; candidates are passed over.
     pub(super) async fn hears(&self, who: &Address) -> CallSignal {
+        self.hears_of(who).await.1
+    }
+
+    /// The same, and what the one is called whose step it is.
+    pub(super) async fn hears_of(&self, who: &Address) -> (String, CallSignal) {
         loop {
             let (to, request) = next(&self.pushed, "a pushed step").await;
             assert_eq!(to, *who);
+            let nickname = request.ext.nickname.clone().unwrap_or_default().into_owned();
             let RequestBody::Call { context: CallContext::Signal(signal), .. } = request.body else {
                 panic!("no step: {:?}", request.body)
             };
             if signal.step != Wire::Candidates {
-                return signal;
+                return (nickname, signal);
             }
         }
     }

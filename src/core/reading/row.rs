@@ -6,7 +6,7 @@ use crate::core::deliver::{act_for, quote_of};
 use crate::core::keys::peers_id;
 use crate::core::port::Act;
 use crate::store::Message;
-use monster_protocol::Address;
+use monster_protocol::{Address, CallLine};
 
 /// A message for an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Row {
     pub kind: RowKind,
     /// What happened.
     pub act: Act,
+    /// Of the line that a call left: what became of it.
+    pub call: Option<Box<CallLine>>,
     /// The message that it refers to.
     pub quote: Option<Quoted>,
     /// Its first words.
@@ -81,6 +83,7 @@ impl Row {
             at: message.at,
             kind,
             act,
+            call: body.call.clone(),
             quote: quote_of(&body.act).map(Quoted::from),
             excerpt: message.excerpt.clone(),
         })
@@ -93,7 +96,8 @@ impl Row {
 
     /// Whether it counts as unread for this account until it has read it.
     pub(super) fn counts(&self, account: &Address) -> bool {
-        self.kind == RowKind::Text && self.author != account.as_str()
+        let is_said = self.kind == RowKind::Text || self.call.as_ref().is_some_and(|call| call.missed);
+        is_said && self.author != account.as_str()
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) async fn attend(door: &Door, mut socket: Socket, token: &str, from: I
             if let Ok(invited) = guests.look(token) {
                 run(door, guests, &invited, token, &mut socket).await
             } else {
-                door.guesses.count(from);
+                door.guesses.count_once(from, token);
                 End::NoLink
             }
         }

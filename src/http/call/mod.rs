@@ -79,7 +79,7 @@ async fn answer(State(door): State<Arc<Door>>, Path(token): Path<String>, reques
     } else if door.knows(&token) {
         StatusCode::OK
     } else {
-        // Counted when the page opens its socket, so that a person is not counted twice.
+        door.guesses.count_once(from, &token);
         StatusCode::NOT_FOUND
     };
     let mut response = door.web.answer(status, PAGE, request.headers()).await;

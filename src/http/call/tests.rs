@@ -148,9 +148,13 @@ async fn who_guesses_links_waits() {
     let stage = Stage::new().await;
     let mut alice = stage.home("alice").await;
     let path = stage.link(&mut alice).await;
-    for _ in 0..10 {
-        assert_eq!(stage.guest("/call/guess").await.next().await, Err(4404));
+    for n in 0..5 {
+        // A page that opens its socket is one guess, and so is a page that is only fetched.
+        assert_eq!(stage.get(&format!("/call/guess-{n}")).await.status(), 404);
+        assert_eq!(stage.guest(&format!("/call/guess-{n}")).await.next().await, Err(4404));
+        assert_eq!(stage.get(&format!("/call/page-{n}")).await.status(), 404);
     }
+    assert_eq!(stage.get("/call/guess").await.status(), 429);
     assert_eq!(stage.guest("/call/guess").await.next().await, Err(4429));
     assert_eq!(stage.guest(&path).await.next().await, Err(4429));
     assert_eq!(stage.get(&path).await.status(), 429);

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 /// What a page may use of the machine: for calls, and nothing else.
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), \
     autoplay=(self), fullscreen=(self), picture-in-picture=(self), screen-wake-lock=(self), geolocation=(), usb=(), \
-    serial=(), hid=(), bluetooth=(), midi=(), payment=(), publickey-credentials-get=(), accelerometer=(), \
+    serial=(), hid=(), midi=(), payment=(), publickey-credentials-get=(), accelerometer=(), \
     gyroscope=(), magnetometer=(), browsing-topics=()";
 
 /// The headers.

@@ -136,23 +136,18 @@ class Phone {
     if (!wanted.audio && !wanted.video) return;
     const stream = await navigator.mediaDevices.getUserMedia(wanted);
     for (const track of stream.getTracks()) this.connection.addTrack(track, stream);
-    await this.#narrow();
+    this.#narrow();
   }
 
-  // A device that has one codec for video. Preferences say what it takes. What it sends must be
-  // said as well: an answering Chromium goes by the offer, and sends what its answer left out.
-  async #narrow() {
+  // A device that takes one codec for video. What it sends it does not say: an answering Chromium goes
+  // by the offer then, and sends what its own answer has left out.
+  #narrow() {
     const { videoCodec } = this.config;
     if (!videoCodec) return;
     const all = RTCRtpReceiver.getCapabilities("video").codecs;
     const codecs = all.filter(({ mimeType }) => mimeType === videoCodec || mimeType === "video/rtx");
-    const codec = RTCRtpSender.getCapabilities("video").codecs.find(({ mimeType }) => mimeType === videoCodec);
     for (const transceiver of this.connection.getTransceivers()) {
-      if (transceiver.receiver.track.kind !== "video") continue;
-      transceiver.setCodecPreferences(codecs);
-      const parameters = transceiver.sender.getParameters();
-      for (const encoding of parameters.encodings) encoding.codec = codec;
-      await transceiver.sender.setParameters(parameters);
+      if (transceiver.receiver.track.kind === "video") transceiver.setCodecPreferences(codecs);
     }
   }
 

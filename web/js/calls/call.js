@@ -2,11 +2,12 @@
 // client (`calls`) and the join page; both give it `send` and hand it the contexts that come. What it
 // looks like is `ui/callview`'s business.
 //
-// States: `incoming` (not yet accepted), `preparing` (asks for the microphone), `calling`, `ringing`
-// (there), `connecting`, `connected`, `reconnecting`, `ended`.
+// States: `incoming` (not yet accepted), `preparing` (asks for the microphone), `calling`, `linked` (they
+// were sent a link, and somebody has to open it), `ringing` (there), `connecting`, `connected`, `reconnecting`, `ended`.
 // Emits `change()` for anything to be seen, `quality(figures)`, `problem(key, words)`.
 
 import { Emitter } from '../events.js';
+import { endOf } from './ending.js';
 import { Negotiation, isHeldBy } from './negotiation.js';
 import * as media from './media.js';
 import { reading, compare } from './quality.js';
@@ -14,24 +15,8 @@ import { reading, compare } from './quality.js';
 /** A lost connection is repaired after so many ms, again after so many, and given up after so many. */
 const REPAIR = { after: 2000, every: 6000, giveUp: 30_000 };
 
-/** The reasons of docs/protocol.md "Why a call ended" → the `call.end.*` of who was talking, or calling. */
-const ENDS = {
-  '': 'hung-up', hung_up: 'hung-up', cancelled: 'hung-up', declined: 'declined', busy: 'busy', no_answer: 'no-answer',
-  answered_elsewhere: 'elsewhere', gone: 'gone', no_media: 'no-media', gateway_stopped: 'gateway', failed: 'failed',
-};
-/** Those that make a call that was not answered here a missed one. */
-const MISSED = ['hung-up', 'no-answer', 'gone', 'gateway', 'said'];
-
-/**
- * Why a call is over, by the context that ended it: `{end, words}`, one of the `call.end.*` and the
- * gateway's own words, if any. Pure.
- */
-export function endOf({ type, reason = '' }, { incoming, answered }) {
-  const [, code, words] = /^(\w*)(?:: (.*))?$/su.exec(reason) ?? [null, null, null];
-  let end = { busy: 'busy', reject: 'declined' }[type] ?? ENDS[code] ?? 'said';
-  if (incoming && !answered && MISSED.includes(end)) end = 'missed';
-  return { end, words: end === 'said' ? reason : words ?? '' };
-}
+/** What the other side pressed is shown so far back. */
+const KEYS_SHOWN = 24;
 
 export class Call extends Emitter {
   state;
@@ -46,6 +31,10 @@ export class Call extends Emitter {
   heldByOther = false;
   muted = { audio: false, video: true };
   otherMuted = { audio: false, video: false };
+  /** The keys that the other side has pressed lately. */
+  otherKeys = '';
+  /** True if the other side is whoever opened a link. */
+  byLink = false;
   sharing = false;
   quality = null;
   remote = null;
@@ -81,6 +70,11 @@ export class Call extends Emitter {
 
   get isOver() {
     return this.state === 'ended';
+  }
+
+  /** True while nobody has answered the call that is made here. */
+  get #isAsking() {
+    return ['calling', 'linked', 'ringing'].includes(this.state);
   }
 
   get hasVideo() {
@@ -136,22 +130,35 @@ export class Call extends Emitter {
     this.#finish('missed', '', { type: 'busy' });
   }
 
+  /** The other side is called this, as it turns out: a guest has come by a link, say. */
+  callPeer(name) {
+    if (typeof name !== 'string' || name === '' || name === this.peer.name) return;
+    this.peer = { ...this.peer, name };
+    this.emit('change');
+  }
+
   /** A context of this call that came. */
   async handle(context) {
     if (this.isOver) return;
-    const { type, sdp, muted, candidates = [] } = context;
+    const { type, sdp, muted, keys, link, candidates = [] } = context;
     if (candidates.length > 0) this.#takeCandidates(candidates);
     switch (type) {
       case 'ringing':
-        if (this.state === 'calling') this.#become('ringing');
+        if (link) this.byLink = true;
+        if (['calling', 'linked'].includes(this.state)) this.#become(link ? 'linked' : 'ringing');
         break;
       case 'answer':
-        if (['calling', 'ringing'].includes(this.state)) this.#become('connecting');
+        if (this.#isAsking) this.#become('connecting');
         await this.#describe({ type: 'answer', sdp });
         break;
       case 'update':
         if (muted) this.otherMuted = muted;
         if (sdp) await this.#describe({ type: 'offer', sdp });
+        this.emit('change');
+        break;
+      case 'dtmf':
+        if (!/^[\d*#A-D]{1,64}$/.test(keys)) break;
+        this.otherKeys = (this.otherKeys + keys).slice(-KEYS_SHOWN);
         this.emit('change');
         break;
       case 'hangup': case 'reject': case 'busy': {
@@ -224,10 +231,11 @@ export class Call extends Emitter {
     this.emit('change');
   }
 
-  /** Presses keys of a telephone (RFC 4733). */
+  /** Presses keys of a telephone: as tones in the media (RFC 4733), and told to who cannot hear them there. */
   dial(keys) {
     const sender = this.#transceivers('audio')[0]?.sender;
     if (sender?.dtmf?.canInsertDTMF) sender.dtmf.insertDTMF(sender.dtmf.toneBuffer + keys);
+    this.#send({ type: 'dtmf', keys }).catch(() => {});
   }
 
   /** Uses the devices that are chosen now. */
@@ -360,7 +368,7 @@ export class Call extends Emitter {
 
   #tellMuted() {
     this.emit('change');
-    if (this.#pc && this.state !== 'calling' && this.state !== 'ringing') {
+    if (this.#pc && !this.#isAsking) {
       this.#send({ type: 'update', muted: this.muted }).catch(() => {});
     }
   }

@@ -71,8 +71,10 @@ export class Calls extends Emitter {
     const context = readCall(frame);
     if (!context) return;
     const known = [this.current, this.ringing].find((call) => call?.id === context.callId);
-    if (known) known.handle(context);
-    else if (context.type === 'offer' && !this.#over.includes(context.callId)) this.#ring(context, frame);
+    if (known) {
+      known.callPeer(frame.nickname);
+      known.handle(context);
+    } else if (context.type === 'offer' && !this.#over.includes(context.callId)) this.#ring(context, frame);
   }
 
   #ring(context, frame) {

@@ -6,6 +6,7 @@ import { t } from '../i18n.js';
 import { toPlain } from '../markdown.js';
 import { Sidebar, linkTo } from './sidebar.js';
 import { ConversationView, emptyView } from './conversation.js';
+import { wordsOf } from './callline.js';
 import { CallView, CallStrip, ringCard } from './callview.js';
 import { openNew, openCard } from './dialogs.js';
 import { openSettings } from './settings.js';
@@ -14,6 +15,9 @@ import * as notify from './notify.js';
 
 /** So many ms after a call it is looked what line it has left. */
 const LINE_AFTER = 1500;
+
+/** The call that ended and the line that it left are one piece of news. */
+const missedTag = (address) => `missed ${address}`;
 
 export class App {
   #client;
@@ -148,8 +152,8 @@ export class App {
     const isRequest = item.kind === 'request';
     const title = isRequest ? t('notify.request', { name: conversation.name }) : conversation.name;
     const author = conversation.kind === 'group' ? `${item.name}: ` : '';
-    const body = isRequest ? conversation.address : author + toPlain(item.text ?? '').slice(0, 200);
-    notify.show(title, body, { tag: conversation.address, onClick: () => { location.hash = linkTo(conversation.address); } });
+    const body = isRequest ? conversation.address : author + toPlain(wordsOf(item)).slice(0, 200);
+    notify.show(title, body, { tag: item.call ? missedTag(conversation.address) : conversation.address, onClick: () => { location.hash = linkTo(conversation.address); } });
   }
 
   // -- calls ------------------------------------------------------------------------------------------
@@ -198,7 +202,7 @@ export class App {
   #ended(call) {
     // The line that is left of it is on its way.
     setTimeout(() => this.#client.settle(call.peer.address).catch(() => {}), LINE_AFTER);
-    if (call.end === 'missed') notify.show(t('notify.missed', { name: call.peer.name }), call.peer.address, { tag: call.id, onClick: () => { location.hash = linkTo(call.peer.address); } });
+    if (call.end === 'missed') notify.show(t('notify.missed', { name: call.peer.name }), call.peer.address, { tag: missedTag(call.peer.address), onClick: () => { location.hash = linkTo(call.peer.address); } });
     if (call !== this.#calls.current && call.end === 'elsewhere') toast(t('call.end.elsewhere'));
     if (this.#shrunk) toast(`${call.peer.name}: ${t('call.state.ended')}`);
   }

@@ -33,6 +33,7 @@ export class CallView {
   #quality = h('button', { type: 'button', class: 'quality', data: { testid: 'quality' } });
   #notes = h('p', { class: 'call-notes', data: { testid: 'call-notes' } });
   #face;
+  #faceName = h('p', { class: 'face-name', dir: 'auto', data: { testid: 'call-peer' } });
   #buttons = {};
   #clock;
   #awake = false;
@@ -43,8 +44,7 @@ export class CallView {
   constructor(call, { onShrink = null } = {}) {
     this.#call = call;
     this.#remote.setAttribute('aria-label', call.peer.name);
-    this.#name.textContent = call.peer.name;
-    this.#face = h('div', { class: 'face' }, avatar(call.peer.name, call.peer.address ?? call.peer.name, { size: 'huge' }), h('p', { class: 'face-name', dir: 'auto', text: call.peer.name }));
+    this.#face = h('div', { class: 'face' }, avatar(call.peer.name, call.peer.address ?? call.peer.name, { size: 'huge' }), this.#faceName);
     this.element = h('section', { class: 'call', 'aria-label': t('call.label', { name: call.peer.name }), data: { testid: 'call' } },
       this.#remote, this.#face,
       h('header', { class: 'call-head' },
@@ -111,6 +111,8 @@ export class CallView {
     const call = this.#call;
     const words = stateWords(call);
     if (this.#state.textContent !== words) this.#state.textContent = words;
+    this.#name.textContent = call.peer.name;
+    this.#faceName.textContent = call.peer.name;
     this.element.dataset.state = call.state;
     this.element.dataset.held = String(call.held);
     this.element.dataset.end = call.end ?? '';
@@ -147,6 +149,8 @@ export class CallView {
   #noteWords(call) {
     const { name } = call.peer;
     const notes = [];
+    if (call.byLink && call.since && !call.isOver) notes.push(t('call.guest'));
+    if (call.otherKeys && !call.isOver) notes.push(t('call.other.keys', { name, keys: call.otherKeys }));
     if (call.sharing) notes.push(t('call.sharing'));
     if (call.otherMuted.audio && !call.isOver) notes.push(t('call.other.muted', { name }));
     if (call.otherMuted.video && call.video && call.state === 'connected') notes.push(t('call.other.camera', { name }));
@@ -208,15 +212,18 @@ function bars() {
 /** The bar at the top while the call goes on behind the messages. */
 export class CallStrip {
   #call;
+  #name = h('strong', { dir: 'auto' });
   #words = h('span', { class: 'strip-words' });
+  #hangUp;
   #clock;
   #undo;
 
   constructor(call, { onGrow }) {
     this.#call = call;
+    this.#hangUp = iconButton('hangup', t('call.hangup'), { class: 'round hangup', on: { click: () => call.hangUp() }, data: { testid: 'strip-hangup' } });
     this.element = h('div', { class: 'strip', role: 'region', 'aria-label': t('call.strip'), data: { testid: 'call-strip' } },
-      h('button', { type: 'button', class: 'strip-open', title: t('call.grow'), on: { click: onGrow }, data: { testid: 'call-grow' } }, icon('phone'), h('strong', { dir: 'auto', text: call.peer.name }), this.#words, icon('grow')),
-      iconButton('hangup', t('call.hangup'), { class: 'round hangup', on: { click: () => call.hangUp() }, data: { testid: 'strip-hangup' } }));
+      h('button', { type: 'button', class: 'strip-open', title: t('call.grow'), on: { click: onGrow }, data: { testid: 'call-grow' } }, icon('phone'), this.#name, this.#words, icon('grow')),
+      this.#hangUp);
     this.#undo = call.on('change', () => this.#update());
     this.#clock = setInterval(() => this.#update(), 1000);
     this.#update();
@@ -228,7 +235,10 @@ export class CallStrip {
   }
 
   #update() {
-    const { since, isOver, state, held } = this.#call;
+    const { since, isOver, state, held, peer } = this.#call;
+    this.element.dataset.state = state;
+    this.#hangUp.hidden = isOver;
+    this.#name.textContent = peer.name;
     const words = since && !isOver && state === 'connected' && !held ? duration(Date.now() - since) : stateWords(this.#call);
     if (this.#words.textContent !== words) this.#words.textContent = words;
   }

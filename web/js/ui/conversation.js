@@ -6,6 +6,7 @@ import { t, day } from '../i18n.js';
 import { networkOf, nameOf } from '../address.js';
 import { toPlain } from '../markdown.js';
 import { messageElement, authorOf } from './message.js';
+import { wordsOf } from './callline.js';
 import { Composer } from './composer.js';
 import { ask, toast } from './modal.js';
 
@@ -179,7 +180,7 @@ export class ConversationView {
 
   #announce(item) {
     if (!item || !['text', 'notice'].includes(item.kind)) return;
-    this.#announcer.append(h('p', { text: t('chat.announce', { name: authorOf(item), text: toPlain(item.text).slice(0, 300) }) }));
+    this.#announcer.append(h('p', { text: t('chat.announce', { name: authorOf(item), text: toPlain(wordsOf(item)).slice(0, 300) }) }));
     while (this.#announcer.childElementCount > 5) this.#announcer.firstElementChild.remove();
     if (!this.#follows) this.#down.classList.add('news');
   }

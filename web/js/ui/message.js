@@ -5,6 +5,7 @@ import { h, avatar, iconButton, icon } from '../dom.js';
 import { t, clock, fullTime } from '../i18n.js';
 import { nameOf } from '../address.js';
 import { toPlain } from '../markdown.js';
+import { wordsOf } from './callline.js';
 import { rich } from './rich.js';
 
 export const EMOJI = ['👍', '❤️', '😂', '😮', '😢', '🎉'];
@@ -45,7 +46,7 @@ function author(item, { onAddress }) {
 
 function notice(item, { onAddress, agrees }) {
   const name = item.mine ? t('message.you') : item.name || nameOf(item.from);
-  const words = item.kind === 'notice' ? rich(item.text ?? '', onAddress) : h('p', { text: t(agrees ? 'message.contacts' : `message.${item.kind}`, { name }) });
+  const words = item.kind === 'notice' ? rich(wordsOf(item), onAddress) : h('p', { text: t(agrees ? 'message.contacts' : `message.${item.kind}`, { name }) });
   return h('li', { class: 'message notice', tabIndex: -1, data: { id: item.id, testid: 'notice' } }, words,
     h('time', { dateTime: new Date(item.at).toISOString(), title: fullTime(item.at), text: clock(item.at) }));
 }

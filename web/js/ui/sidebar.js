@@ -4,6 +4,7 @@
 import { h, fill, avatar, icon, iconButton } from '../dom.js';
 import { t, brief } from '../i18n.js';
 import { networkOf, nameOf } from '../address.js';
+import { wordsOf } from './callline.js';
 
 /** The link of a conversation within the page. */
 export function linkTo(address) {
@@ -72,7 +73,7 @@ export class Sidebar {
   #excerpt({ last }, kind, relation) {
     if (relation === 'invited') return t('list.invited');
     if (!last) return relation === 'asked' ? t('list.asked') : '';
-    if (last.kind === 'notice') return last.text;
+    if (last.kind === 'notice') return wordsOf(last);
     if (last.from === this.#client.address) return t('list.you', { text: last.text });
     return kind === 'group' ? t('chat.announce', { name: last.name || nameOf(last.from), text: last.text }) : last.text;
   }

@@ -2,6 +2,7 @@
 
 use crate::core::{Act, Quoted, Row, RowKind, Talk};
 use crate::store::RelationState;
+use monster_protocol::CallLine;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -65,6 +66,10 @@ struct LastView {
     kind: KindView,
     /// Its first words.
     excerpt: String,
+    /// What became of a call, of the line that it left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    call: Option<Box<CallLine>>,
 }
 
 /// Something that was said or done. Fields that frames have are spelled as in frames.
@@ -99,6 +104,10 @@ pub(super) struct RowView {
     /// The message or reaction that is withdrawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     recall_message_id: Option<String>,
+    /// What became of a call, of the line that it left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    call: Option<Box<CallLine>>,
     /// Of the message that is referred to.
     #[serde(skip_serializing_if = "Option::is_none")]
     quote: Option<QuoteView>,
@@ -156,6 +165,7 @@ impl From<Talk> for ConversationView {
                 time: row.at,
                 kind: row.kind.into(),
                 excerpt: row.excerpt,
+                call: row.call,
             }),
             unread: talk.unread,
         }
@@ -164,7 +174,7 @@ impl From<Talk> for ConversationView {
 
 impl From<Row> for RowView {
     fn from(row: Row) -> Self {
-        let Row { number, id, author, author_name, at, kind, act, quote, excerpt: _ } = row;
+        let Row { number, id, author, author_name, at, kind, act, call, quote, excerpt: _ } = row;
         let mut view = Self {
             number,
             message_id: id,
@@ -177,6 +187,7 @@ impl From<Row> for RowView {
             replaces: None,
             reaction: None,
             recall_message_id: None,
+            call,
             quote: quote.map(QuoteView::from),
         };
         match act {
