@@ -60,7 +60,10 @@ impl Gateway {
     /// Starts the process with a detailed log, and waits until it is ready.
     pub async fn run(&mut self) {
         let mut command = self.command(&["run"]);
-        command.env("MONSTER_GATEWAY__LOG__FILTER", "info,monster_gateway=debug,monster_bridge_irc=debug");
+        command.env(
+            "MONSTER_GATEWAY__LOG__FILTER",
+            "info,monster_gateway=debug,monster_bridge_irc=debug,monster_bridge_xmpp=debug",
+        );
         self.launch(command).await;
     }
 

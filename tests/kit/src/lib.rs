@@ -23,6 +23,8 @@ mod stage;
 mod synapse;
 mod tap;
 pub mod tools;
+mod xmpp_client;
+mod xmpp_servers;
 
 pub use browser::{Browser, BrowserOptions, Tab};
 pub use coturn::Coturn;
@@ -37,6 +39,8 @@ pub use process::Process;
 pub use stage::{Stage, irc_section, irc_section_at};
 pub use synapse::Synapse;
 pub use tap::Tap;
+pub use xmpp_client::XmppClient;
+pub use xmpp_servers::{Ejabberd, Prosody};
 
 use std::future::Future;
 use std::net::Ipv4Addr;

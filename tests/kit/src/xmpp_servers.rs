@@ -1,0 +1,207 @@
+//! Prosody and ejabberd from Debian, each on free ports with temporary data, with a component for the
+//! gateway.
+
+use crate::process::Process;
+use std::net::SocketAddr;
+use std::path::Path;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// What the server's configuration gives the component.
+const SECRET: &str = "component-secret";
+/// Everybody's password.
+pub(crate) const PASSWORD: &str = "password";
+
+/// Prosody: accounts and rooms with archives, and a component `monster.localhost`.
+#[derive(Debug)]
+pub struct Prosody {
+    /// Where clients connect.
+    pub clients: SocketAddr,
+    /// Where the component connects.
+    pub components: SocketAddr,
+    dir: TempDir,
+    process: Option<Process>,
+}
+
+impl Prosody {
+    /// Starts one with accounts `alice`, `bob` and `carol`, and waits until it listens.
+    pub async fn start() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let (clients, components) = (local(crate::free_port()), local(crate::free_port()));
+        let dir = tempfile::tempdir().unwrap();
+        let accounts = dir.path().join("data/localhost/accounts");
+        std::fs::create_dir_all(&accounts).unwrap();
+        for name in ["alice", "bob", "carol"] {
+            let account = format!("return {{ [\"password\"] = \"{PASSWORD}\"; }};\n");
+            std::fs::write(accounts.join(format!("{name}.dat")), account).unwrap();
+        }
+        let config = prosody_config(dir.path(), clients.port(), components.port());
+        std::fs::write(dir.path().join("prosody.cfg.lua"), config).unwrap();
+        let mut prosody = Self { clients, components, dir, process: None };
+        prosody.restart().await;
+        prosody
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().await;
+        }
+    }
+
+    /// Starts again with the same data.
+    pub async fn restart(&mut self) {
+        let mut command = Command::new("prosody");
+        command.arg("--config").arg(self.dir.path().join("prosody.cfg.lua")).arg("-F").current_dir(self.dir.path());
+        let mut process = Process::start("prosody", command, &self.dir.path().join("log"));
+        process.listens(self.clients).await;
+        process.listens(self.components).await;
+        self.process = Some(process);
+    }
+
+    /// A bridge section for it; `extra` are further keys.
+    pub fn section(&self, instance: &str, extra: &str) -> String {
+        component_section(instance, self.components, extra)
+    }
+
+    /// What it has logged.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+}
+
+fn component_section(instance: &str, components: SocketAddr, extra: &str) -> String {
+    format!(
+        "[bridges.{instance}]\nkind = \"xmpp\"\nserver = \"{components}\"\ndomain = \"monster.localhost\"\nsecret = \"{SECRET}\"\n\
+         reconnect = {{ min_ms = 50, max_ms = 500 }}\n{extra}\n\n"
+    )
+}
+
+fn prosody_config(dir: &Path, clients: u16, components: u16) -> String {
+    let dir = dir.display();
+    format!(
+        r#"
+run_as_root = true
+pidfile = "{dir}/prosody.pid"
+data_path = "{dir}/data"
+log = {{ info = "*console" }}
+interfaces = {{ "127.0.0.1" }}
+c2s_ports = {{ {clients} }}
+component_ports = {{ {components} }}
+component_interfaces = {{ "127.0.0.1" }}
+modules_enabled = {{ "roster", "saslauth", "disco", "ping", "carbons", "smacks", "mam", "pep", "vcard4", "vcard_legacy", "blocklist", "offline", "csi" }}
+modules_disabled = {{ "s2s", "tls" }}
+authentication = "internal_plain"
+c2s_require_encryption = false
+allow_unencrypted_plain_auth = true
+archive_expires_after = "never"
+storage = "internal"
+VirtualHost "localhost"
+Component "conference.localhost" "muc"
+  modules_enabled = {{ "muc_mam", "vcard_muc" }}
+  modules_disabled = {{ "vcard_muc" }}
+  muc_room_locking = false
+  muc_room_default_persistent = true
+  muc_log_by_default = true
+Component "monster.localhost"
+  component_secret = "{SECRET}"
+"#
+    )
+}
+
+/// ejabberd: the same, from another family.
+#[derive(Debug)]
+pub struct Ejabberd {
+    /// Where clients connect.
+    pub clients: SocketAddr,
+    /// Where the component connects.
+    pub components: SocketAddr,
+    _dir: TempDir,
+    _process: Process,
+}
+
+impl Ejabberd {
+    /// Starts one on which anybody can register, and waits until it listens.
+    pub async fn start() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let (clients, components) = (local(crate::free_port()), local(crate::free_port()));
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("spool")).unwrap();
+        let config = dir.path().join("ejabberd.yml");
+        std::fs::write(&config, ejabberd_config(clients.port(), components.port())).unwrap();
+        let erl = format!(
+            "[{{ejabberd, [{{config, \"{}\"}}, {{log_path, \"{}\"}}]}}, {{mnesia, [{{dir, \"{}\"}}]}}].",
+            config.display(),
+            dir.path().join("ejabberd.log").display(),
+            dir.path().join("spool").display()
+        );
+        std::fs::write(dir.path().join("sys.config"), erl).unwrap();
+        let mut command = Command::new("erl");
+        command
+            .args(["-noinput", "-pa"])
+            .args(ejabberd_paths())
+            .args(["-config", "sys", "-s", "ejabberd"])
+            .env("HOME", dir.path())
+            .env("EJABBERD_CONFIG_PATH", &config)
+            .env("EJABBERD_LOG_PATH", dir.path().join("ejabberd.log"))
+            .env("SPOOL_DIR", dir.path().join("spool"))
+            .current_dir(dir.path());
+        let mut process = Process::start("ejabberd", command, &dir.path().join("log"));
+        process.listens(clients).await;
+        process.listens(components).await;
+        Self { clients, components, _dir: dir, _process: process }
+    }
+
+    /// A bridge section for it; `extra` are further keys.
+    pub fn section(&self, instance: &str, extra: &str) -> String {
+        component_section(instance, self.components, extra)
+    }
+}
+
+/// Where Debian keeps ejabberd's code, which is not where Erlang looks by itself.
+fn ejabberd_paths() -> Vec<std::path::PathBuf> {
+    let found = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let multiarch =
+        found.map(|entry| entry.path()).flat_map(|path| std::fs::read_dir(path).into_iter().flatten().flatten());
+    let mut all = Vec::new();
+    for entry in multiarch.filter(|entry| entry.file_name().to_string_lossy().starts_with("ejabberd")) {
+        all.extend([entry.path().join("ebin"), entry.path()]);
+    }
+    all.retain(|path| path.is_dir());
+    all
+}
+
+fn ejabberd_config(clients: u16, components: u16) -> String {
+    format!(
+        r#"
+hosts: ["localhost"]
+loglevel: warning
+auth_method: [internal]
+auth_password_format: plain
+trusted_proxies: []
+listen:
+  - {{ port: {clients}, ip: "127.0.0.1", module: ejabberd_c2s, starttls: false, max_stanza_size: 262144, shaper: none, access: all }}
+  - port: {components}
+    ip: "127.0.0.1"
+    module: ejabberd_service
+    access: all
+    hosts:
+      "monster.localhost":
+        password: "{SECRET}"
+acl: {{}}
+access_rules: {{}}
+modules:
+  mod_disco: {{}}
+  mod_ping: {{}}
+  mod_roster: {{}}
+  mod_vcard: {{}}
+  mod_mam: {{ assume_mam_usage: true, default: always }}
+  mod_muc:
+    host: "conference.localhost"
+    access: all
+    access_create: all
+    default_room_options: {{ mam: true, persistent: true }}
+  mod_register: {{ ip_access: all, password_strength: 0, registration_watchers: [] }}
+"#
+    )
+}

@@ -1,0 +1,258 @@
+//! Monster ↔ XMPP through the whole program, against a real Prosody.
+
+use monster_testkit::{Ejabberd, Gateway, MonsterClient, Prosody, XmppClient};
+use serde_json::json;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
+const ROOM: &str = "rust@conference.localhost";
+
+/// A Prosody, a gateway with the instance `xmpp`, and `alice` at home on it.
+struct Stage {
+    prosody: Prosody,
+    gateway: Gateway,
+    alice: MonsterClient,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let prosody = Prosody::start().await;
+        let gateway = Gateway::start(BINARY, &prosody.section("xmpp", "")).await;
+        let token = gateway.account("alice").await;
+        let alice = gateway.home("alice", &token).await;
+        Self { prosody, gateway, alice }
+    }
+
+    async fn bob(&self) -> XmppClient {
+        XmppClient::connect(self.prosody.clients, "bob", false).await
+    }
+
+    /// `bob` in the room, and `alice` too.
+    async fn in_room(&mut self) -> (XmppClient, String) {
+        let mut bob = self.bob().await;
+        bob.join(ROOM, "Bob").await;
+        let room = self.on_xmpp(ROOM);
+        let joined = self.alice.request(json!({"code": "1001", "to": room})).await;
+        assert_eq!((&joined["statusCode"], &joined["type"]), (&json!("100"), &json!("1")), "{joined}");
+        (bob, room)
+    }
+
+    fn on_xmpp(&self, name: &str) -> String {
+        self.gateway.address(name, "xmpp")
+    }
+}
+
+fn attr_of<'a>(message: &'a minidom::Element, child: &str, namespace: &str, name: &'a str) -> Option<&'a str> {
+    message.get_child(child, namespace).and_then(|child| child.attr(name))
+}
+
+#[tokio::test]
+async fn people_talk_in_a_room() {
+    let mut stage = Stage::new().await;
+    let (mut bob, room) = stage.in_room().await;
+    stage.alice.say(&room, "hello from Monster").await;
+    let heard = bob.hears(&format!("{ROOM}/alice"), "hello from Monster").await;
+    assert_eq!(heard.attr("type"), Some("groupchat"));
+    bob.say(ROOM, "hello from XMPP").await;
+    let frame = stage.alice.hears("hello from XMPP").await;
+    assert_eq!(frame["to"], json!(room), "{frame}");
+    assert_eq!(frame["nickname"], "Bob", "{frame}");
+}
+
+#[tokio::test]
+async fn edits_replies_reactions_and_withdrawals_go_out() {
+    let mut stage = Stage::new().await;
+    let (mut bob, room) = stage.in_room().await;
+    let first = stage.alice.say(&room, "frist").await;
+    let heard = bob.hears(&format!("{ROOM}/alice"), "frist").await;
+    let own = heard.attr("id").expect("our id").to_owned();
+    let stanza_id = attr_of(&heard, "stanza-id", "urn:xmpp:sid:0", "id").expect("the room's id").to_owned();
+
+    stage.alice.say_with(&room, "first", json!({"replaces": first})).await;
+    let edited = bob.hears(&format!("{ROOM}/alice"), "first").await;
+    assert_eq!(attr_of(&edited, "replace", "urn:xmpp:message-correct:0", "id"), Some(own.as_str()));
+
+    stage.alice.say_with(&room, "second", json!({"replyTo": first})).await;
+    let reply = bob.hears(&format!("{ROOM}/alice"), "second").await;
+    assert_eq!(attr_of(&reply, "reply", "urn:xmpp:reply:0", "id"), Some(stanza_id.as_str()));
+    assert_eq!(attr_of(&reply, "fallback", "urn:xmpp:fallback:0", "for"), Some("urn:xmpp:reply:0"));
+
+    stage.alice.say_with(&room, "👍", json!({"replyTo": first, "reaction": "👍"})).await;
+    let reaction = bob.expect("a reaction", |m| m.has_child("reactions", "urn:xmpp:reactions:0")).await;
+    assert_eq!(attr_of(&reaction, "reactions", "urn:xmpp:reactions:0", "id"), Some(stanza_id.as_str()));
+
+    let withdrawn = stage.alice.request(json!({"code": "2004", "to": room, "recallMessageId": first})).await;
+    assert_eq!(withdrawn["statusCode"], "200", "{withdrawn}");
+    let gone = bob.expect("a retraction", |m| m.has_child("retract", "urn:xmpp:message-retract:1")).await;
+    assert_eq!(attr_of(&gone, "retract", "urn:xmpp:message-retract:1", "id"), Some(stanza_id.as_str()));
+}
+
+#[tokio::test]
+async fn edits_replies_reactions_and_withdrawals_come_in() {
+    let mut stage = Stage::new().await;
+    let (mut bob, room) = stage.in_room().await;
+    let mine = stage.alice.say(&room, "tea or coffee?").await;
+    let heard = bob.hears(&format!("{ROOM}/alice"), "tea or coffee?").await;
+    let id = attr_of(&heard, "stanza-id", "urn:xmpp:sid:0", "id").expect("the room's id").to_owned();
+
+    let reply = format!("<reply xmlns='urn:xmpp:reply:0' id='{id}'/>");
+    let own = bob.say_with(ROOM, "tae", &reply).await;
+    let tea = stage.alice.hears("tae").await;
+    assert_eq!(tea["replyTo"], json!(mine), "{tea}");
+
+    bob.say_with(ROOM, "tea", &format!("<replace xmlns='urn:xmpp:message-correct:0' id='{own}'/>")).await;
+    let edit = stage.alice.expect("the edit", |frame| frame["replaces"] == tea["messageId"]).await;
+    assert_eq!(MonsterClient::text(&edit), "tea");
+
+    bob.send(&format!(
+        "<message to='{ROOM}' type='groupchat' id='r1-reaction'><reactions xmlns='urn:xmpp:reactions:0' id='{id}'>\
+         <reaction>🍵</reaction></reactions><store xmlns='urn:xmpp:hints'/></message>"
+    ))
+    .await;
+    let reaction = stage.alice.expect("a reaction", |frame| frame["reaction"] == "🍵").await;
+    assert_eq!(reaction["replyTo"], json!(mine), "{reaction}");
+
+    let said = bob.hears(&format!("{ROOM}/Bob"), "tae").await;
+    let said = attr_of(&said, "stanza-id", "urn:xmpp:sid:0", "id").expect("the room's id").to_owned();
+    bob.say_with(ROOM, "withdrawn", &format!("<retract xmlns='urn:xmpp:message-retract:1' id='{said}'/>")).await;
+    let recall = stage.alice.expect("the recall", |frame| frame["code"] == "2004").await;
+    assert_eq!(recall["recallMessageId"], tea["messageId"], "{recall}");
+}
+
+#[tokio::test]
+async fn what_is_said_while_the_gateway_is_down_comes_from_the_archive() {
+    let mut stage = Stage::new().await;
+    let (mut bob, room) = stage.in_room().await;
+    bob.say(ROOM, "before").await;
+    stage.alice.hears("before").await;
+    stage.gateway.kill().await;
+    for n in 0..5 {
+        bob.say(ROOM, &format!("while you were out {n}")).await;
+    }
+    bob.drain().await;
+    stage.gateway.run().await;
+    let token = stage.gateway.cli(&["account", "token", "alice"]).await;
+    let mut alice = stage.gateway.home("alice", &token).await;
+    for n in 0..5 {
+        alice.hears(&format!("while you were out {n}")).await;
+    }
+    bob.say(ROOM, "after").await;
+    let heard = alice.hears("after").await;
+    assert_eq!(heard["to"], json!(room), "the membership outlived the end of the gateway");
+}
+
+#[tokio::test]
+async fn the_connection_comes_back_when_prosody_does() {
+    let mut stage = Stage::new().await;
+    let (_bob, room) = stage.in_room().await;
+    stage.alice.say(&room, "one").await;
+    stage.prosody.kill().await;
+    stage.alice.say(&room, "two").await;
+    stage.prosody.restart().await;
+    let mut bob = stage.bob().await;
+    bob.join(ROOM, "Bob").await;
+    stage.alice.say(&room, "three").await;
+    bob.hears(&format!("{ROOM}/alice"), "three").await;
+    let page = "<query xmlns='urn:xmpp:mam:2' queryid='q'><set xmlns='http://jabber.org/protocol/rsm'><max>50</max></set></query>";
+    bob.send(&format!("<iq to='{ROOM}' type='set' id='all'>{page}</iq>")).await;
+    let mut twos = 0;
+    loop {
+        let stanza = bob.next().await.expect("the archive answers");
+        if stanza.attr("id") == Some("all") {
+            break;
+        }
+        twos += usize::from(String::from(&stanza).contains(">two<"));
+    }
+    assert_eq!(twos, 1, "said once, although Prosody was away");
+}
+
+#[tokio::test]
+async fn people_write_to_each_other_in_private() {
+    let mut stage = Stage::new().await;
+    let mut bob = stage.bob().await;
+    let at_bob = stage.on_xmpp("bob@localhost");
+    stage.alice.request(json!({"code": "1001", "to": at_bob})).await;
+    stage.alice.say(&at_bob, "only for you").await;
+    let heard = bob.hears("alice@monster.localhost", "only for you").await;
+    assert_eq!(heard.attr("type"), Some("chat"));
+    let id = bob.write("alice@monster.localhost", "and for you", "<request xmlns='urn:xmpp:receipts'/>").await;
+    let frame = stage.alice.hears("and for you").await;
+    assert_eq!(frame["from"], json!(at_bob), "{frame}");
+    bob.expect("a receipt", |m| attr_of(m, "received", "urn:xmpp:receipts", "id") == Some(&id)).await;
+}
+
+#[tokio::test]
+async fn a_request_to_be_a_contact_waits_until_it_is_decided() {
+    let mut stage = Stage::new().await;
+    let mut bob = stage.bob().await;
+    let at_bob = stage.on_xmpp("bob@localhost");
+    let asked = stage.alice.request(json!({"code": "1001", "to": at_bob})).await;
+    assert_eq!(asked["type"], "2", "{asked}");
+    bob.expect("the request", |p| p.name() == "presence" && p.attr("type") == Some("subscribe")).await;
+    bob.send("<presence type='subscribed' to='alice@monster.localhost'/>").await;
+    stage.alice.expect("the decision", |frame| frame["code"] == "1001" && frame["from"] == json!(at_bob)).await;
+}
+
+#[tokio::test]
+async fn nobody_of_an_unknown_name_is_an_error_with_words() {
+    let mut stage = Stage::new().await;
+    let at_nobody = stage.on_xmpp("nobody@nowhere.localhost");
+    stage.alice.request(json!({"code": "1001", "to": at_nobody})).await;
+    stage.alice.say(&at_nobody, "are you there?").await;
+    let told = stage.alice.expect("being told", |frame| frame["from"] == json!(at_nobody)).await;
+    assert!(
+        MonsterClient::text(&told).contains("could not") || MonsterClient::text(&told).contains("cannot"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn information_about_a_person_and_a_room_is_given() {
+    let mut stage = Stage::new().await;
+    let (mut bob, room) = stage.in_room().await;
+    bob.ask("bob@localhost", "set", "<vCard xmlns='vcard-temp'><FN>Bob Builder</FN><NICKNAME>bobby</NICKNAME></vCard>")
+        .await;
+    let person = stage.alice.request(json!({"code": "1000", "to": stage.on_xmpp("bob@localhost")})).await;
+    assert_eq!((&person["statusCode"], &person["accountType"]), (&json!("100"), &json!("1")), "{person}");
+    assert_eq!(person["nickname"], "bobby", "{person}");
+    let about = stage.alice.request(json!({"code": "1000", "to": room})).await;
+    assert_eq!(about["accountType"], "2", "{about}");
+}
+
+#[tokio::test]
+async fn a_password_means_what_it_means() {
+    let mut stage = Stage::new().await;
+    let mut bob = stage.bob().await;
+    let locked = "locked@conference.localhost";
+    bob.join(locked, "Bob").await;
+    let form = "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>\
+                <field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>\
+                <field var='muc#roomconfig_roomsecret'><value>sesame</value></field></x></query>";
+    let configured = bob.ask(locked, "set", form).await;
+    assert_eq!(configured.attr("type"), Some("result"));
+    let room = stage.on_xmpp(locked);
+    let wrong = stage.alice.request(json!({"code": "1001", "to": room, "pass": "simsala"})).await;
+    assert_eq!((&wrong["statusCode"], &wrong["type"]), (&json!("100"), &json!("3")), "{wrong}");
+    let right = stage.alice.request(json!({"code": "1001", "to": room, "pass": "sesame"})).await;
+    assert_eq!(right["type"], "1", "{right}");
+    stage.alice.say(&room, "inside").await;
+    bob.hears(&format!("{locked}/alice"), "inside").await;
+    bob.say(locked, "welcome").await;
+    stage.alice.hears("welcome").await;
+}
+
+#[tokio::test]
+async fn a_component_of_ejabberd_talks_in_a_room() {
+    let ejabberd = Ejabberd::start().await;
+    let gateway = Gateway::start(BINARY, &ejabberd.section("xmpp", "")).await;
+    let token = gateway.account("alice").await;
+    let mut alice = gateway.home("alice", &token).await;
+    let mut bob = XmppClient::connect(ejabberd.clients, "bob", true).await;
+    bob.join(ROOM, "Bob").await;
+    let room = gateway.address(ROOM, "xmpp");
+    let joined = alice.request(json!({"code": "1001", "to": room})).await;
+    assert_eq!(joined["type"], "1", "{joined}");
+    alice.say(&room, "hello from Monster").await;
+    bob.hears(&format!("{ROOM}/alice"), "hello from Monster").await;
+    bob.say(ROOM, "hello from XMPP").await;
+    alice.hears("hello from XMPP").await;
+}
