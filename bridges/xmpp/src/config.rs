@@ -19,7 +19,11 @@ pub struct Config {
     /// are `name@` it.
     pub domain: String,
     /// The secret that the server's configuration gives the component.
+    #[serde(default)]
     pub secret: Secret,
+    /// A file that holds `secret`.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
     /// Whether the connection begins with TLS. Default `false`: a component usually runs beside its
     /// server.
     #[serde(default)]
@@ -44,12 +48,6 @@ pub struct Config {
     /// Who may carry out every command: addresses.
     #[serde(default)]
     pub admins: Vec<String>,
-    /// The service that takes files (XEP-0363). Default: found by asking the server.
-    #[serde(default)]
-    pub upload_service: Option<String>,
-    /// The largest file to upload, in bytes. Default 104857600, 100 MiB.
-    #[serde(default = "default_upload_bytes")]
-    pub upload_bytes: u64,
     /// The pauses between attempts to connect.
     #[serde(default)]
     pub reconnect: Reconnect,
@@ -82,7 +80,7 @@ impl Default for Reconnect {
 }
 
 /// A password, which does not print itself.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -106,6 +104,7 @@ impl Config {
     /// Names the key at fault.
     pub fn read(section: serde_json::Value) -> Result<Self, ConfigError> {
         let mut config: Self = parse_section(section)?;
+        config.read_secret()?;
         config.check()?;
         config.domain = domain("domain", &config.domain)?;
         for (index, service) in config.room_services.iter_mut().enumerate() {
@@ -121,10 +120,18 @@ impl Config {
         {
             config.trusted.push(above.to_owned());
         }
-        if let Some(service) = &mut config.upload_service {
-            *service = domain("upload_service", service)?;
-        }
         Ok(config)
+    }
+
+    fn read_secret(&mut self) -> Result<(), ConfigError> {
+        let Some(file) = &self.secret_file else { return Ok(()) };
+        if !self.secret.reveal().is_empty() {
+            return Err(wrong("secret", "expected either secret or secret_file, not both"));
+        }
+        let unreadable = |error| wrong("secret_file", format!("{} cannot be read: {error}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        self.secret = Secret(text.trim_end_matches(['\r', '\n']).to_owned());
+        Ok(())
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -144,7 +151,6 @@ impl Config {
             ("history_limit", u64::from(self.history_limit)),
             ("keepalive_seconds", self.keepalive_seconds),
             ("ack_seconds", self.ack_seconds),
-            ("upload_bytes", self.upload_bytes),
         ];
         match counts.iter().find(|(_, count)| *count == 0) {
             Some((key, _)) => Err(wrong(key, "expected a number above 0")),
@@ -214,10 +220,6 @@ fn default_nick() -> String {
 
 const fn default_posting() -> Posting {
     Posting::Puppets
-}
-
-const fn default_upload_bytes() -> u64 {
-    100 << 20
 }
 
 const fn default_history() -> u32 {

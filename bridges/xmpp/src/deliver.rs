@@ -113,7 +113,7 @@ impl Instance {
         tokio::select! {
             id = come_back => Ok(Receipt { ids: vec![id] }),
             refused = refusal.outcome() => match refused {
-                Err(AskError::Error(error)) => Err(self.refused(room, speaker, &error)),
+                Err(AskError::Error(error)) => Err(Self::refused(room, speaker, &error)),
                 _ => Err(DeliveryError::uncertain("the message did not come back")),
             },
             () = session.ended() => Err(DeliveryError::uncertain(session.why())),
@@ -125,7 +125,7 @@ impl Instance {
         }
     }
 
-    fn refused(&self, room: &Room, speaker: &Speaker, error: &StanzaError) -> DeliveryError {
+    fn refused(room: &Room, speaker: &Speaker, error: &StanzaError) -> DeliveryError {
         match error.condition.as_str() {
             "not-acceptable" => {
                 room.forget(speaker);
@@ -235,7 +235,7 @@ impl Instance {
             HintKind::Typing(active) => {
                 let state = state(if *active { "composing" } else { "paused" });
                 if self.is_served(&hint.target) {
-                    self.hint_served(&session, &hint.target, &hint.author.name, state);
+                    self.hint_served(&session, &hint.target, &hint.author.name, &state);
                 } else {
                     self.send_hint(&session, hint, state);
                 }

@@ -27,14 +27,12 @@ const ITEMS: usize = 50;
 pub(crate) struct Services {
     rooms: RwLock<HashMap<String, bool>>,
     configured: Vec<String>,
-    upload: RwLock<Option<String>>,
 }
 
 impl Services {
     /// As configured.
     pub(crate) fn new(config: &Config) -> Self {
-        let upload = RwLock::new(config.upload_service.clone());
-        Self { rooms: RwLock::default(), configured: config.room_services.clone(), upload }
+        Self { rooms: RwLock::default(), configured: config.room_services.clone() }
     }
 
     /// Takes over what was remembered.
@@ -56,11 +54,6 @@ impl Services {
         }
         let usual = || domain.split('.').next().is_some_and(|label| USUAL.contains(&label));
         self.rooms.read().get(domain).copied().unwrap_or_else(usual)
-    }
-
-    /// The service that takes files.
-    pub(crate) fn upload(&self) -> Option<String> {
-        self.upload.read().clone()
     }
 
     async fn learn(&self, running: &Running, domain: &str, rooms: bool) {
@@ -106,9 +99,6 @@ impl Instance {
         for domain in domains.filter(|domain| *domain != self.personas.domain()).take(ITEMS) {
             let Some(info) = ask_info(&session, self.personas.domain(), domain).await else { continue };
             self.services.learn(&running, domain, is_rooms(&info)).await;
-            if self.config.upload_service.is_none() && has_feature(&info, ns::UPLOAD) {
-                *self.services.upload.write() = Some(domain.to_owned());
-            }
         }
     }
 }

@@ -47,7 +47,6 @@ pub(crate) mod ns {
     pub(crate) const CAPS: &str = "http://jabber.org/protocol/caps";
     pub(crate) const COMMANDS: &str = "http://jabber.org/protocol/commands";
     pub(crate) const VERSION: &str = "jabber:iq:version";
-    pub(crate) const UPLOAD: &str = "urn:xmpp:http:upload:0";
 }
 
 /// Making elements in one expression.

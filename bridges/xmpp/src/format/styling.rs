@@ -196,7 +196,9 @@ fn write_span(span: &Span, out: &mut String) -> bool {
         out.push_str(words);
     }
     if let Some(link) = style.link.as_deref().filter(|link| *link != words.as_str()) {
-        out.push_str(&format!(" ({link})"));
+        out.push_str(" (");
+        out.push_str(link);
+        out.push(')');
     }
     fits
 }

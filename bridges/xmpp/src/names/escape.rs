@@ -40,15 +40,12 @@ pub(super) fn unescape(local: &str) -> String {
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        match ESCAPES.iter().find(|(_, escape)| rest.starts_with(escape)) {
-            Some((c, escape)) => {
-                out.push(*c);
-                rest = &rest[escape.len()..];
-            }
-            None => {
-                out.push('\\');
-                rest = &rest[1..];
-            }
+        if let Some((c, escape)) = ESCAPES.iter().find(|(_, escape)| rest.starts_with(escape)) {
+            out.push(*c);
+            rest = &rest[escape.len()..];
+        } else {
+            out.push('\\');
+            rest = &rest[1..];
         }
     }
     out.push_str(rest);

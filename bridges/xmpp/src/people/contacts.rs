@@ -22,6 +22,7 @@ pub(super) type Pair = (String, String);
 
 /// How the two stand.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own (RFC 6121, appendix A)")]
 pub(super) struct Contact {
     /// They may see our presence.
     from: bool,
@@ -135,7 +136,7 @@ impl Instance {
     async fn agree(&self, running: &Running, session: &Session, pair: &Pair, who: &Author) -> Result<(), Gone> {
         self.change(running, pair, |contact| (contact.asked_us, contact.from) = (false, true)).await;
         session.send(&presence(pair, "subscribed")).await?;
-        session.send(&self.available(pair, Some(who.name.as_str()))).await
+        session.send(&available(pair, Some(who.name.as_str()))).await
     }
 
     /// Ends a contact.
@@ -153,14 +154,6 @@ impl Instance {
         }
         session.send(&presence(&pair, "unsubscribed")).await.map_err(away)?;
         session.send(&presence(&pair, "unsubscribe")).await.map_err(away)
-    }
-
-    fn available(&self, pair: &Pair, name: Option<&str>) -> Element {
-        let presence = stanza("presence", &format!("{}/{RESOURCE}", pair.0), &pair.1).child(crate::info::caps());
-        match name {
-            Some(name) => presence.child(el("nick", ns::NICK).words(name)),
-            None => presence,
-        }
     }
 
     /// A presence from somebody to one of ours.
@@ -182,7 +175,7 @@ impl Instance {
         match presence_.attr("type") {
             None | Some("unavailable") => self.seen(running, &from, presence_),
             Some("probe") if self.people.contacts.lock().get(&pair).is_some_and(|contact| contact.from) => {
-                let _ = session.send(&self.available(&pair, None)).await;
+                let _ = session.send(&available(&pair, None)).await;
             }
             Some("subscribe") => self.asked(running, &session, &pair, &from, persona, presence_).await,
             Some("subscribed") => {
@@ -212,9 +205,9 @@ impl Instance {
     async fn bot_presence(&self, session: &Session, presence_: &Element, pair: &Pair) {
         let answers = match presence_.attr("type") {
             Some("subscribe") => {
-                vec![presence(pair, "subscribed"), self.available(pair, Some(&self.config.nick))]
+                vec![presence(pair, "subscribed"), available(pair, Some(&self.config.nick))]
             }
-            Some("probe") => vec![self.available(pair, None)],
+            Some("probe") => vec![available(pair, None)],
             _ => Vec::new(),
         };
         for answer in answers {
@@ -240,7 +233,7 @@ impl Instance {
             Some(Ok(Accepted::Unconcerned)) => {
                 self.change(running, pair, |contact| (contact.asked_us, contact.from) = (false, true)).await;
                 let _ = session.send(&presence(pair, "subscribed")).await;
-                let _ = session.send(&self.available(pair, None)).await;
+                let _ = session.send(&available(pair, None)).await;
             }
             Some(Err(_)) => {
                 self.change(running, pair, |contact| contact.asked_us = false).await;
@@ -310,12 +303,21 @@ impl Instance {
         if !self.people.contacts.lock().get(&pair).is_some_and(|contact| contact.from) {
             return;
         }
-        let presence = self.available(&pair, Some(who.name.as_str()));
+        let presence = available(&pair, Some(who.name.as_str()));
         session.send_if_room(&match now {
             Presence::Online => presence,
             Presence::Away => presence.child(el("show", ns::CLIENT).words("away")),
             Presence::Offline => presence.with("type", "unavailable"),
         });
+    }
+}
+
+/// The presence of one of ours who is here.
+fn available(pair: &Pair, name: Option<&str>) -> Element {
+    let presence = stanza("presence", &format!("{}/{RESOURCE}", pair.0), &pair.1).child(crate::info::caps());
+    match name {
+        Some(name) => presence.child(el("nick", ns::NICK).words(name)),
+        None => presence,
     }
 }
 

@@ -31,7 +31,7 @@ impl Instance {
         let Some(session) = running.session() else { return };
         let Some(persona) = self.personas.persona_of(&to.to_bare()) else {
             if to.node().is_none() {
-                return self.to_bot(running, &session, &from, &message).await;
+                return self.to_bot(running, &session, &from, &message);
             }
             let error = xml::error(&message, "cancel", "item-not-found", "there is nobody of this name");
             let _ = session.send(&error).await;
@@ -39,9 +39,9 @@ impl Instance {
         };
         let author = self.private_author(&from);
         if message.attr("type") == Some("error") {
-            return self.came_back(running, author, persona, &message).await;
+            return Self::came_back(running, author, persona, &message).await;
         }
-        if let Some(hint) = self.private_hint(&author, &persona, &message) {
+        if let Some(hint) = Self::private_hint(&author, &persona, &message) {
             running.host.hint(hint);
         }
         let Some(said) = message::read(&message) else { return };
@@ -78,7 +78,7 @@ impl Instance {
         self.user(&bare)
     }
 
-    fn private_hint(&self, author: &RemoteUser, persona: &PersonaId, message: &Element) -> Option<Hint> {
+    fn private_hint(author: &RemoteUser, persona: &PersonaId, message: &Element) -> Option<Hint> {
         let (user, venue) = (author.clone(), Venue::Private(persona.clone()));
         let received = message.get_child("received", ns::RECEIPTS).is_some();
         if let Some(up_to) = message::displayed(message).filter(|_| !received) {
@@ -105,7 +105,7 @@ impl Instance {
     }
 
     /// A message of ours came back after it had been taken for delivered.
-    async fn came_back(&self, running: &Running, author: RemoteUser, persona: PersonaId, message: &Element) {
+    async fn came_back(running: &Running, author: RemoteUser, persona: PersonaId, message: &Element) {
         let error = StanzaError::of(message);
         // A chat state or a marker that nobody wanted is nobody's loss.
         if !message.attr("id").is_some_and(|id| id.starts_with("mg-")) {
@@ -125,13 +125,7 @@ impl Instance {
     }
 
     /// A command to the gateway itself.
-    async fn to_bot(
-        self: &Arc<Self>,
-        running: &Arc<Running>,
-        session: &Arc<Session>,
-        from: &jid::Jid,
-        message: &Element,
-    ) {
+    fn to_bot(self: &Arc<Self>, running: &Arc<Running>, session: &Arc<Session>, from: &jid::Jid, message: &Element) {
         let Some(line) = text_of(message, "body", ns::CLIENT).filter(|_| message.attr("type") != Some("error")) else {
             return;
         };

@@ -59,7 +59,7 @@ impl Instance {
                         profile.info.push(Info::new(title, value));
                     }
                 }
-                profile.picture = self.picture_link(running, id, &card);
+                profile.picture = Self::picture_link(running, id, &card);
             }
             Err(AskError::Error(error))
                 if matches!(error.condition.as_str(), "remote-server-not-found" | "remote-server-timeout") =>
@@ -91,7 +91,7 @@ impl Instance {
         Ok(answer.get_child("vCard", ns::VCARD).cloned().unwrap_or_else(|| el("vCard", ns::VCARD)))
     }
 
-    fn picture_link(&self, running: &Running, id: &RemoteId, card: &Element) -> Option<String> {
+    fn picture_link(running: &Running, id: &RemoteId, card: &Element) -> Option<String> {
         let photo = card.get_child("PHOTO", ns::VCARD)?;
         let has_bytes = photo.has_child("BINVAL", ns::VCARD);
         let media_type = text_of(photo, "TYPE", ns::VCARD).unwrap_or_else(|| "image/png".to_owned());

@@ -85,7 +85,7 @@ impl Room {
 
     /// One of ours has to come in again.
     pub(crate) fn forget(&self, speaker: &Speaker) {
-        self.stands(&speaker.jid, None, Standing::Out);
+        self.stands(&speaker.jid, None, &Standing::Out);
     }
 
     /// Whether a nick is one of ours.
@@ -100,14 +100,14 @@ impl Room {
     }
 
     /// How one of ours stands has changed, by what the room said.
-    pub(super) fn stands(&self, jid: &str, nick: Option<&str>, standing: Standing) {
+    pub(super) fn stands(&self, jid: &str, nick: Option<&str>, standing: &Standing) {
         let mut state = self.state.lock();
         let Some(ours) = state.ours.get_mut(jid) else { return };
         if let Some(nick) = nick {
             nick.clone_into(&mut ours.nick);
         }
         ours.standing.send_replace(standing.clone());
-        if standing != Standing::In && state.listener.as_deref() == Some(jid) {
+        if *standing != Standing::In && state.listener.as_deref() == Some(jid) {
             state.listener = state
                 .ours
                 .iter()
@@ -168,7 +168,7 @@ impl Instance {
             let nick = if attempt == 0 { nick.clone() } else { format!("{nick} [{}]", attempt + 1) };
             match self.try_enter(&session, room, speaker, &nick, pass).await? {
                 Standing::In => {
-                    self.entered(running, room, speaker);
+                    entered(running, room, speaker);
                     return Ok(());
                 }
                 Standing::Refused(error) if error.condition == "conflict" => {}
@@ -211,30 +211,11 @@ impl Instance {
             session.send(&presence).await.map_err(gone)?;
         }
         let decided = standing.wait_for(|standing| *standing != Standing::Entering);
-        match tokio::time::timeout(self.config.ack_timeout(), decided).await {
-            Ok(Ok(decided)) => Ok(decided.clone()),
-            _ => {
-                room.stands(&speaker.jid, None, Standing::Out);
-                Ok(Standing::Out)
-            }
+        if let Ok(Ok(decided)) = tokio::time::timeout(self.config.ack_timeout(), decided).await {
+            return Ok(decided.clone());
         }
-    }
-
-    /// One of ours is in: if nobody hears for all yet, they do.
-    fn entered(&self, running: &Arc<Running>, room: &Arc<Room>, speaker: &Speaker) {
-        let listens = {
-            let mut state = room.state.lock();
-            let listens = state.listener.is_none() || (state.listener.as_deref() == Some(&speaker.jid) && !state.live);
-            if listens {
-                state.listener = Some(speaker.jid.clone());
-                state.live = true;
-            }
-            listens
-        };
-        if listens {
-            let room = Arc::clone(room);
-            running.spawn("reading what was missed", async move { room.catch_up_later().await });
-        }
+        room.stands(&speaker.jid, None, &Standing::Out);
+        Ok(Standing::Out)
     }
 
     /// Takes one of ours out of a room.
@@ -253,11 +234,30 @@ impl Instance {
             let _ = session.send(&leaving(room, &speaker, &nick)).await;
         }
     }
+}
 
-    /// A presence error about a room: somebody was not let in.
-    pub(super) fn not_let_in(&self, room: &Room, presence: &Element) {
+impl Room {
+    /// A presence error: somebody was not let in.
+    pub(super) fn not_let_in(&self, presence: &Element) {
         let Some(to) = attr(presence, "to").and_then(|to| jid::Jid::new(to).ok()) else { return };
-        room.stands(to.to_bare().as_str(), None, Standing::Refused(StanzaError::of(presence)));
+        self.stands(to.to_bare().as_str(), None, &Standing::Refused(StanzaError::of(presence)));
+    }
+}
+
+/// One of ours is in: if nobody hears for all yet, they do.
+fn entered(running: &Arc<Running>, room: &Arc<Room>, speaker: &Speaker) {
+    let listens = {
+        let mut state = room.state.lock();
+        let listens = state.listener.is_none() || (state.listener.as_deref() == Some(&speaker.jid) && !state.live);
+        if listens {
+            state.listener = Some(speaker.jid.clone());
+            state.live = true;
+        }
+        listens
+    };
+    if listens {
+        let room = Arc::clone(room);
+        running.spawn("reading what was missed", async move { room.catch_up_later().await });
     }
 }
 

@@ -35,7 +35,7 @@ impl Instance {
         if room.state.lock().listener.as_deref() != Some(to.to_bare().as_str()) {
             return;
         }
-        if let Some(hint) = self.room_hint(room, message) {
+        if let Some(hint) = Self::room_hint(room, message) {
             return running.host.hint(hint);
         }
         // A room without an archive says itself how old a message is.
@@ -48,7 +48,7 @@ impl Instance {
     }
 
     /// Typing and read marks, which are messages without words.
-    fn room_hint(&self, room: &Room, message: &Element) -> Option<Hint> {
+    fn room_hint(room: &Room, message: &Element) -> Option<Hint> {
         if message.has_child("body", ns::CLIENT) || message.has_child("subject", ns::CLIENT) {
             return None;
         }

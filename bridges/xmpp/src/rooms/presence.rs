@@ -77,7 +77,7 @@ impl Instance {
     /// A presence from a room that is in use.
     pub(crate) async fn room_presence(self: &Arc<Self>, running: &Arc<Running>, room: &Arc<Room>, presence: &Element) {
         if presence.attr("type") == Some("error") {
-            return self.not_let_in(room, presence);
+            return room.not_let_in(presence);
         }
         let Some((_, nick)) = attr(presence, "from").and_then(occupant) else { return };
         let Some(to) = attr(presence, "to").and_then(|to| jid::Jid::new(to).ok()) else { return };
@@ -109,12 +109,12 @@ impl Instance {
         presence: &Element,
     ) {
         if !leaves {
-            return room.stands(who.as_str(), Some(nick), Standing::In);
+            return room.stands(who.as_str(), Some(nick), &Standing::In);
         }
         if statuses.contains(&303) {
             return;
         }
-        room.stands(who.as_str(), None, Standing::Out);
+        room.stands(who.as_str(), None, &Standing::Out);
         let item = presence.get_child("x", ns::MUC_USER).and_then(|x| x.get_child("item", ns::MUC_USER));
         let reason = item.and_then(|item| text_of(item, "reason", ns::MUC_USER));
         let what = match statuses {

@@ -192,7 +192,7 @@ impl Instance {
         if own {
             x.append_child(el("status", ns::MUC_USER).with("code", "110"));
         }
-        let identity = who.map_or_else(|| format!("there {nick}"), |who| who.to_string());
+        let identity = who.map_or_else(|| format!("there {nick}"), ToString::to_string);
         stanza("presence", &format!("{}/{nick}", room.jid), to)
             .child(x)
             .child(el("occupant-id", ns::OCCUPANT_ID).with("id", self.occupant_id(room, &identity)))

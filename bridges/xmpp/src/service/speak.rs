@@ -31,10 +31,10 @@ impl Instance {
         let given = session.id();
         let mut shown = message.clone();
         set(&mut shown, "from", format!("{}/{}", room.jid, guest.nick));
-        shown = without_claims(shown, room.jid.as_str())
+        shown = without_claims(&shown, room.jid.as_str())
             .child(el("stanza-id", ns::STANZA_ID).with("by", room.jid.as_str()).with("id", given.as_str()))
             .child(el("occupant-id", ns::OCCUPANT_ID).with("id", self.occupant_id(&room, guest.who.as_str())));
-        let kinds = self.meant(running, &room, &user, &message, &EventId::new(given));
+        let kinds = Self::meant(running, &room, &user, &message, &EventId::new(given));
         let events = kinds.into_iter().map(|(id, kind)| event(&room, &user, id, kind)).collect::<Vec<_>>();
         if !events.is_empty() {
             let Some(outcomes) = running.accept(events).await else { return };
@@ -49,7 +49,6 @@ impl Instance {
 
     /// What a message means for the core.
     fn meant(
-        &self,
         running: &Running,
         room: &Served,
         user: &RemoteUser,
@@ -144,7 +143,7 @@ impl Instance {
     }
 
     /// Somebody of another network is typing.
-    pub(crate) fn hint_served(&self, session: &Session, id: &RemoteId, name: &str, state: Element) {
+    pub(crate) fn hint_served(&self, session: &Session, id: &RemoteId, name: &str, state: &Element) {
         let Some(room) = self.service.get(id) else { return };
         let from = format!("{}/{}", room.jid, crate::rooms::nick(name));
         for device in room.devices() {
@@ -175,7 +174,7 @@ fn event(room: &Served, user: &RemoteUser, id: EventId, kind: EventKind) -> Even
 }
 
 /// A message without what only the room itself may say of it (XEP-0359 §6, XEP-0421 §5).
-fn without_claims(message: Element, room: &str) -> Element {
+fn without_claims(message: &Element, room: &str) -> Element {
     let mut clean = xml::el("message", ns::CLIENT);
     for ((namespace, name), value) in message.attrs() {
         clean.set_attr(namespace.clone(), name.clone(), value.as_str());

@@ -18,7 +18,7 @@ const WRITE_BYTES: usize = 64 << 10;
 /// How many bytes are read at once.
 const READ_BYTES: usize = 32 << 10;
 /// How long one write may take.
-const FOR_WRITING: Duration = Duration::from_secs(60);
+const FOR_WRITING: Duration = Duration::from_mins(1);
 
 /// Starts both.
 pub(super) fn spawn(
