@@ -1,6 +1,6 @@
 //! Monster ↔ XMPP through the whole program, against a real Prosody.
 
-use monster_testkit::{Ejabberd, Gateway, MonsterClient, Prosody, XmppClient};
+use monster_testkit::{Ejabberd, Ergo, Gateway, IrcClient, MonsterClient, Prosody, XmppClient, irc_section};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
@@ -255,4 +255,124 @@ async fn a_component_of_ejabberd_talks_in_a_room() {
     bob.hears(&format!("{ROOM}/alice"), "hello from Monster").await;
     bob.say(ROOM, "hello from XMPP").await;
     alice.hears("hello from XMPP").await;
+}
+
+#[tokio::test]
+async fn a_room_of_another_network_is_a_room_of_the_component() {
+    let ergo = Ergo::start().await;
+    let prosody = Prosody::start().await;
+    let sections = format!("{}{}", prosody.section("xmpp", ""), irc_section("ergo", &ergo, ""));
+    let _gateway = Gateway::start(BINARY, &sections).await;
+    let mut irc = IrcClient::connect(ergo.address, "ira", IrcClient::ALL_CAPS).await;
+    irc.join("#rust").await;
+    let mut bob = XmppClient::connect(prosody.clients, "bob", false).await;
+    let mut carol = XmppClient::connect(prosody.clients, "carol", false).await;
+    let room = "#rust%ergo@monster.localhost";
+    bob.join(room, "Bob").await;
+    bob.say(room, "hello from XMPP").await;
+    let echo = bob.hears(&format!("{room}/Bob"), "hello from XMPP").await;
+    let id = attr_of(&echo, "stanza-id", "urn:xmpp:sid:0", "id").expect("the component gives ids").to_owned();
+    irc.hears("", "#rust", "hello from XMPP").await;
+    irc.say("#rust", "hello from IRC").await;
+    bob.hears(&format!("{room}/ira"), "hello from IRC").await;
+
+    // Who comes later sees who is there and what was said.
+    carol.send(&format!("<presence to='{room}/Carol'><x xmlns='http://jabber.org/protocol/muc'/></presence>")).await;
+    carol.expect("ira in the room", |p| p.attr("from") == Some(&format!("{room}/ira"))).await;
+    carol.hears(&format!("{room}/Bob"), "hello from XMPP").await;
+    bob.expect("carol coming", |p| p.name() == "presence" && p.attr("from") == Some(&format!("{room}/Carol"))).await;
+
+    let reply = format!("<reply xmlns='urn:xmpp:reply:0' id='{id}'/>");
+    carol.say_with(room, "hello Bob", &reply).await;
+    bob.hears(&format!("{room}/Carol"), "hello Bob").await;
+    let line = irc.hears("", "#rust", "hello Bob").await;
+    assert!(line.tag("+draft/reply").or(line.tag("+reply")).is_some(), "{line:?}");
+
+    carol.send(&format!("<presence to='{room}/Carol' type='unavailable'/>")).await;
+    bob.expect("carol going", |p| {
+        p.attr("type") == Some("unavailable") && p.attr("from") == Some(&format!("{room}/Carol"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_has_a_nick_that_somebody_else_has_and_only_some_bring_rooms_here() {
+    let prosody = Prosody::start().await;
+    let gateway = Gateway::start(BINARY, &prosody.section("xmpp", "trusted = [\"bob@localhost\"]")).await;
+    gateway.cli(&["link", "add", &gateway.address("team", ""), &gateway.address(ROOM, "xmpp")]).await;
+    let mut bob = XmppClient::connect(prosody.clients, "bob", false).await;
+    let mut carol = XmppClient::connect(prosody.clients, "carol", false).await;
+    let room = "team@monster.localhost";
+    let join =
+        |nick: &str| format!("<presence to='{room}/{nick}'><x xmlns='http://jabber.org/protocol/muc'/></presence>");
+    carol.send(&join("Carol")).await;
+    let refused = carol.expect("a refusal", |p| p.attr("type") == Some("error")).await;
+    assert!(String::from(&refused).contains("forbidden"), "{}", String::from(&refused));
+    bob.join(room, "Bob").await;
+    carol.send(&join("Bob")).await;
+    let taken = carol.expect("a conflict", |p| p.attr("type") == Some("error")).await;
+    assert!(String::from(&taken).contains("conflict"), "{}", String::from(&taken));
+    carol.join(room, "Carol").await;
+    carol.say(room, "in").await;
+    bob.hears(&format!("{room}/Carol"), "in").await;
+}
+
+#[tokio::test]
+async fn a_stanza_that_is_too_deep_is_refused_and_the_next_one_is_heard() {
+    let mut stage = Stage::new().await;
+    let mut bob = stage.bob().await;
+    let deep = format!("{}{}", "<a xmlns='urn:example'>".repeat(500), "</a>".repeat(500));
+    let answer = bob.ask("monster.localhost", "get", &deep).await;
+    assert_eq!(answer.attr("type"), Some("error"));
+    let long = "x".repeat(9000);
+    bob.send(&format!(
+        "<message to='alice@monster.localhost' type='chat' id='{long}'><body>a long id</body></message>"
+    ))
+    .await;
+    stage.alice.hears("a long id").await;
+    bob.write("alice@monster.localhost", "still here", "").await;
+    stage.alice.hears("still here").await;
+}
+
+#[tokio::test]
+async fn a_nick_that_somebody_else_takes_is_somebody_else() {
+    let mut stage = Stage::new().await;
+    let (mut bob, room) = stage.in_room().await;
+    bob.say(ROOM, "it is me").await;
+    let first = stage.alice.hears("it is me").await;
+    bob.send(&format!("<presence to='{ROOM}/Bob' type='unavailable'/>")).await;
+    bob.expect("leaving", |p| p.attr("type") == Some("unavailable")).await;
+    let mut carol = XmppClient::connect(stage.prosody.clients, "carol", false).await;
+    carol.join(ROOM, "Bob").await;
+    carol.say(ROOM, "no, me").await;
+    let second = stage.alice.hears("no, me").await;
+    assert_ne!(first["from"], second["from"], "a nick is nobody");
+    assert_eq!(second["to"], json!(room));
+}
+
+#[tokio::test]
+async fn who_is_removed_from_a_room_is_told() {
+    let mut stage = Stage::new().await;
+    let (mut bob, _) = stage.in_room().await;
+    let kick = "<query xmlns='http://jabber.org/protocol/muc#admin'><item nick='alice' role='none'><reason>bye</reason></item></query>";
+    let kicked = bob.ask(ROOM, "set", kick).await;
+    assert_eq!(kicked.attr("type"), Some("result"), "{}", String::from(&kicked));
+    stage.alice.hears("bye").await;
+}
+
+#[tokio::test]
+async fn the_component_says_what_it_is() {
+    let stage = Stage::new().await;
+    let mut bob = stage.bob().await;
+    let info = bob.ask("monster.localhost", "get", "<query xmlns='http://jabber.org/protocol/disco#info'/>").await;
+    assert!(String::from(&info).contains("gateway"), "{}", String::from(&info));
+    let version = bob.ask("monster.localhost", "get", "<query xmlns='jabber:iq:version'/>").await;
+    assert!(String::from(&version).contains("monster-gateway"), "{}", String::from(&version));
+    let card = bob.ask("alice@monster.localhost", "get", "<vCard xmlns='vcard-temp'/>").await;
+    assert!(String::from(&card).contains("alice"), "{}", String::from(&card));
+    let unknown = bob.ask("monster.localhost", "get", "<query xmlns='urn:example:unknown'/>").await;
+    assert_eq!(unknown.attr("type"), Some("error"));
+    let commands = "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/commands'/>";
+    let commands = bob.ask("monster.localhost", "get", commands).await;
+    assert!(String::from(&commands).contains("unlink"), "{}", String::from(&commands));
 }

@@ -32,6 +32,7 @@ pub(crate) async fn run(
             for room in instance.rooms.all() {
                 instance.leave_all(&room).await;
             }
+            instance.close_service(&session).await;
             session.close().await;
         };
         let _ = tokio::time::timeout(Duration::from_secs(4), leaving).await;

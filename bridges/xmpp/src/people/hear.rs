@@ -29,7 +29,8 @@ impl Instance {
         let address = |name: &'static str| attr(&message, name).and_then(|jid| jid::Jid::new(jid).ok());
         let (Some(from), Some(to)) = (address("from"), address("to")) else { return };
         let Some(session) = running.session() else { return };
-        let Some(persona) = self.personas.persona_of(&to.to_bare()) else {
+        let persona = self.guest_of(&to).or_else(|| self.personas.persona_of(&to.to_bare()));
+        let Some(persona) = persona else {
             if to.node().is_none() {
                 return self.to_bot(running, &session, &from, &message);
             }

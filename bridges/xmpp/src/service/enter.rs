@@ -44,6 +44,38 @@ impl Instance {
         }
     }
 
+    /// A device did not take what was said in a room: it is not there any more.
+    pub(crate) async fn not_reached(self: &Arc<Self>, running: &Arc<Running>, device: &jid::Jid, room: &jid::Jid) {
+        let room = self.service.get(&RemoteId::new(room.to_bare().as_str()));
+        if let (Some(room), Some(session)) = (room, running.session()) {
+            let silent = stanza("presence", device.as_str(), room.jid.as_str()).with("type", "unavailable");
+            self.go(running, &session, &room, device, &silent).await;
+        }
+    }
+
+    /// Who of another network is called so in one of the component's rooms.
+    pub(crate) fn guest_of(&self, address: &jid::Jid) -> Option<PersonaId> {
+        let room = self.service.get(&RemoteId::new(address.to_bare().as_str()))?;
+        let persona = room.state.lock().there.get(address.resource()?.as_str()).cloned();
+        persona
+    }
+
+    /// Everybody in the component's rooms is told that they end for now (XEP-0045 §10.9, status 332).
+    pub(crate) async fn close_service(&self, session: &Session) {
+        for id in self.service.rooms() {
+            let Some(room) = self.service.get(&id) else { continue };
+            for device in room.devices() {
+                let Some(guest) = room.guest(&device) else { continue };
+                let mut gone =
+                    self.shown(&room, &guest.nick, Some(&guest.who), &device, true).with("type", "unavailable");
+                if let Some(x) = gone.get_child_mut("x", ns::MUC_USER) {
+                    x.append_child(el("status", ns::MUC_USER).with("code", "332"));
+                }
+                let _ = session.send(&gone).await;
+            }
+        }
+    }
+
     async fn come(
         self: &Arc<Self>,
         running: &Arc<Running>,

@@ -1,0 +1,176 @@
+//! A steady stream in both directions between a Monster account and a room on Prosody, while the
+//! gateway is killed 20 times and Prosody 3 times: everything acknowledged arrives, once.
+//!
+//! What counts as acknowledged: towards XMPP, a 2001 answered with 200; from XMPP, a message that the
+//! room sent back to its author. What counts as arrived: what the room's archive holds at the end; a
+//! pushed frame. A frame pushed again under the same `messageId` is the same frame.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use monster_testkit::{Gateway, MonsterClient, Prosody, XmppClient};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
+const ROOM: &str = "crash@conference.localhost";
+const GATEWAY_KILLS: usize = 20;
+const PROSODY_KILLS: usize = 3;
+const EACH_ROUND: usize = 25;
+
+/// The Monster account's side: sends again under the same id until it is acknowledged.
+struct Alice {
+    url: String,
+    room: String,
+    socket: Option<MonsterClient>,
+    heard: HashMap<String, String>,
+}
+
+impl Alice {
+    async fn socket(&mut self) -> &mut MonsterClient {
+        while self.socket.is_none() {
+            self.socket = MonsterClient::try_connect(&self.url).await;
+            tokio::task::yield_now().await;
+        }
+        self.socket.as_mut().expect("there is one")
+    }
+
+    /// The next frame; a pushed one is noted and answered.
+    async fn step(&mut self) -> Option<Value> {
+        let Some(frame) = self.socket().await.next().await else {
+            self.socket = None;
+            return None;
+        };
+        if frame.get("code").is_some() {
+            if frame["code"] == "2001" {
+                let id = frame["messageId"].as_str().unwrap_or_default().to_owned();
+                self.heard.insert(id, MonsterClient::text(&frame));
+            }
+            let answer = json!({"statusCode": "200", "messageId": frame["messageId"]});
+            if !self.socket().await.try_send(&answer).await {
+                self.socket = None;
+            }
+        }
+        Some(frame)
+    }
+
+    async fn say(&mut self, words: &str) {
+        let frame = json!({"code": "2001", "to": self.room, "text": STANDARD.encode(words), "messageId": format!("id-{words}")});
+        loop {
+            if !self.socket().await.try_send(&frame).await {
+                self.socket = None;
+                continue;
+            }
+            while let Some(answer) = self.step().await {
+                if answer["messageId"] == frame["messageId"] && answer["statusCode"] == "200" {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What the room's archive holds, by words: how often.
+async fn archive(bob: &mut XmppClient) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    let mut after = String::new();
+    loop {
+        let set = format!("<set xmlns='http://jabber.org/protocol/rsm'><max>100</max>{after}</set>");
+        let id = bob.id();
+        bob.send(&format!("<iq to='{ROOM}' type='set' id='{id}'><query xmlns='urn:xmpp:mam:2'>{set}</query></iq>"))
+            .await;
+        let mut last = None;
+        loop {
+            let stanza = bob.next().await.expect("the archive answers");
+            if let Some(result) = stanza.get_child("result", "urn:xmpp:mam:2") {
+                last = result.attr("id").map(str::to_owned);
+                let forwarded = result.get_child("forwarded", "urn:xmpp:forward:0");
+                let message = forwarded.and_then(|forwarded| forwarded.get_child("message", "jabber:client"));
+                if let Some(message) = message {
+                    *counts.entry(XmppClient::body(message)).or_default() += 1;
+                }
+            } else if stanza.attr("id") == Some(&id) {
+                break;
+            }
+        }
+        match last {
+            Some(last) => after = format!("<after>{last}</after>"),
+            None => return counts,
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "minutes; part of `./test crash`"]
+async fn nothing_is_lost_and_nothing_is_there_twice_when_everything_is_killed() {
+    let mut prosody = Prosody::start().await;
+    let mut gateway = Gateway::start(BINARY, &prosody.section("xmpp", "")).await;
+    let token = gateway.account("alice").await;
+    let url = format!("ws://{}/alice?token={token}&ext=1", gateway.listen);
+    let room = gateway.address(ROOM, "xmpp");
+    let mut alice = Alice { url, room: room.clone(), socket: None, heard: HashMap::new() };
+    let joined = alice.socket().await.request(json!({"code": "1001", "to": room})).await;
+    assert_eq!(joined["type"], "1", "{joined}");
+    let mut bob = XmppClient::connect(prosody.clients, "bob", false).await;
+    bob.join(ROOM, "Bob").await;
+    let (mut from_alice, mut from_bob) = (Vec::new(), Vec::new());
+    for round in 0..GATEWAY_KILLS + PROSODY_KILLS {
+        let kills_prosody = round % 8 == 7 && round / 8 < PROSODY_KILLS;
+        let alice_part = async {
+            for n in 0..EACH_ROUND {
+                let words = format!("alice {round} {n}");
+                alice.say(&words).await;
+                from_alice.push(words);
+            }
+        };
+        let bob_part = async {
+            if kills_prosody {
+                return;
+            }
+            for n in 0..EACH_ROUND {
+                let words = format!("bob {round} {n}");
+                bob.say(ROOM, &words).await;
+                bob.hears(&format!("{ROOM}/Bob"), &words).await;
+                from_bob.push(words);
+            }
+        };
+        let kill_part = async {
+            // At another moment of the round each time.
+            tokio::time::sleep(Duration::from_millis(17 * u64::try_from(round).unwrap_or_default() % 190)).await;
+            if kills_prosody {
+                prosody.kill().await;
+                prosody.restart().await;
+            } else {
+                gateway.kill().await;
+                gateway.run().await;
+            }
+        };
+        tokio::join!(alice_part, bob_part, kill_part);
+        if kills_prosody {
+            bob = XmppClient::connect(prosody.clients, "bob", false).await;
+            bob.join(ROOM, "Bob").await;
+        }
+    }
+    let all_heard = async {
+        while !from_bob.iter().all(|words| alice.heard.values().any(|heard| heard == words)) {
+            alice.step().await;
+        }
+    };
+    let heard_all = tokio::time::timeout(Duration::from_mins(1), all_heard).await.is_ok();
+    let lost_in: Vec<_> = from_bob.iter().filter(|words| !alice.heard.values().any(|heard| heard == *words)).collect();
+    assert!(heard_all, "lost on the way from XMPP: {lost_in:?}");
+    let twice_in = alice.heard.values().filter(|words| alice.heard.values().filter(|other| other == words).count() > 1);
+    assert_eq!(twice_in.collect::<Vec<_>>(), Vec::<&String>::new(), "there twice on the way from XMPP");
+
+    let mut counts = archive(&mut bob).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    while !from_alice.iter().all(|words| counts.contains_key(words)) && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        counts = archive(&mut bob).await;
+    }
+    let lost: Vec<_> = from_alice.iter().filter(|words| !counts.contains_key(*words)).collect();
+    assert!(lost.is_empty(), "lost on the way to XMPP: {lost:?}");
+    let twice: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(twice.is_empty(), "there twice on the way to XMPP: {twice:?}");
+    println!("{} to XMPP, {} from XMPP: 0 lost, 0 twice", from_alice.len(), from_bob.len());
+}
