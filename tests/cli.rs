@@ -370,6 +370,7 @@ fn a_chat_with_the_echo_needs_no_account_made_by_hand() {
     assert_eq!(json(&place.prints(&["account", "list", "--json"]))[0]["name"], "tester");
     let again = chat(&place, &[&echo, "--for", "3"], "hello again\n/info\n");
     assert!(again.contains("echo: hello again\n") && again.contains("is a person called echo"), "{again}");
+    assert!(!again.contains("monster.ext"), "{again}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod heard;
 mod host;
 mod journal;
 mod keys;
+mod kinds;
 mod lane;
 mod lanes;
 mod line;
@@ -89,6 +90,7 @@ pub struct Core {
     health: supervisor::HealthTable,
     profiles: about::Profiles,
     files: files::Files,
+    kinds: kinds::Kinds,
     /// [`Core::revocations`] when home sockets and calls were looked through.
     revoked: AtomicU64,
     stop: CancellationToken,
@@ -114,6 +116,7 @@ impl Core {
             health: supervisor::HealthTable::default(),
             profiles: about::Profiles::default(),
             files: files::Files::default(),
+            kinds: kinds::Kinds::default(),
             revoked: AtomicU64::new(0),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -143,6 +143,9 @@ impl Core {
             RequestBody::Text { text } => {
                 let voice = self.voice_for(speaker, request, &place).await?;
                 self.say(&voice, &place, request, text).await?;
+                if let (Some(by), Place::Person(reader)) = (voice.brought_by(), &place) {
+                    self.learn_kind(by, reader);
+                }
                 Ok(request.answer(Status::Accepted))
             }
             RequestBody::Recall { target } => {

@@ -37,7 +37,8 @@ impl Core {
         request: &Request<'_>,
         text: &str,
     ) -> Result<(), Refusal> {
-        if Words::markdown(text).is_blank() {
+        let emoji = request.ext.reaction.as_deref();
+        if [Some(text), emoji].into_iter().flatten().any(|words| Words::markdown(words).is_blank()) {
             return Err(Refusal::bad("the message is empty: `text` has nothing that anybody could see"));
         }
         if let Place::Console(address, ..) = place {

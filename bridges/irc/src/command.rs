@@ -18,7 +18,11 @@ pub(crate) async fn command(instance: &Arc<Instance>, who: &Author, line: &str) 
         ("nick", Some(chosen), None) => instance.change_own_nick(who, chosen).await,
         ("nick", Some(_), Some(_)) => "a nick is one word: write `nick NAME`, for example `nick ali_cia`".to_owned(),
         ("status", None, _) => instance.status_line(),
-        _ => help(instance),
+        ("help", ..) => help(instance),
+        _ => {
+            let word: String = verb.chars().filter(|c| !c.is_control()).take(LONGEST_NICK).collect();
+            format!("I do not know what to do with `{word}`.\n{}", help(instance))
+        }
     }
 }
 

@@ -136,7 +136,8 @@ impl Core {
         let recent = self.newest_of(&sources, account, None, LAST).await?;
         let rows: Vec<Row> = recent.iter().filter_map(|message| Row::of(message, account)).collect();
         let of_other = rows.iter().find(|row| row.author == address.as_str());
-        let is_room = self.is_room(&address) || recent.iter().any(super::row::is_of_foreign_room);
+        let passes_on = recent.iter().any(super::row::is_of_foreign_room);
+        let is_room = self.is_room(&address) || (passes_on && !self.is_known_person(&address).await?);
         let name = match of_other {
             Some(row) if !is_room => row.author_name.clone(),
             _ => self.known_name(&address),

@@ -93,6 +93,9 @@ async fn what_nobody_could_see_is_refused_wherever_it_goes() {
             assert!(answer.error.is_some_and(|error| error.contains("empty")));
         }
     }
+    let mut reaction = text("r", "x");
+    (reaction.ext.reaction, reaction.ext.reply_to) = (Some("\u{200b}".into()), Some("1".into()));
+    assert_eq!(world.core.request(&home(&alice), &bob, reaction).await.status, Status::BadRequest);
     for seen in ["👍", "字", "-", "> ", "\u{200b}x"] {
         assert_eq!(
             world.ask(&home(&alice), &bob, RequestBody::Text { text: seen.into() }).await.status,

@@ -4,7 +4,7 @@ use super::world::*;
 use crate::core::{Row, RowKind, Talk};
 use crate::store::{AccountKind, RelationState};
 use monster_bridge_api::EventKind;
-use monster_protocol::{Address, RequestBody, Status};
+use monster_protocol::{AccountType, Address, RequestBody, Response, Status};
 
 /// Rows as `kind:text-or-id-referred-to`, newest first.
 fn short(rows: &[Row]) -> Vec<String> {
@@ -226,4 +226,28 @@ async fn who_comes_and_goes_is_a_notice_and_not_unread() {
     assert_eq!(found[0].kind, RowKind::Text);
     assert!(found[1..].iter().all(|row| row.kind == RowKind::Notice), "{found:?}");
     assert_eq!(talks(&world, &alice).await[0].unread, 1);
+}
+
+#[tokio::test]
+async fn who_passes_on_others_words_is_a_room_unless_their_server_says_that_they_are_a_person() {
+    let world = World::new().await;
+    let alice = world.person("alice").await;
+    let kinds =
+        [("@club:other.example", Some(AccountType::Group)), ("@carol:other.example", Some(AccountType::Person))];
+    for (who, account_type) in kinds.into_iter().chain([("@dark:other.example", None)]) {
+        if account_type.is_some() {
+            let answer = Response { account_type, ..Response::new("", Status::Information) };
+            world.monsters.answers.lock().insert(who.to_owned(), answer);
+        }
+        let mut frame = text("1", "hello");
+        frame.ext.from = Some(at("@dave:third.example"));
+        assert_eq!(world.core.request(&remote(who), &alice, frame).await.status, Status::Accepted);
+    }
+    eventually("the kinds being known", async || {
+        let rooms = talks(&world, &alice).await.into_iter().filter(|talk| talk.is_room);
+        let mut rooms: Vec<_> = rooms.map(|talk| talk.address.to_string()).collect();
+        rooms.sort_unstable();
+        rooms == ["@club:other.example", "@dark:other.example"]
+    })
+    .await;
 }

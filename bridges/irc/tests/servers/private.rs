@@ -180,6 +180,8 @@ async fn somebody_can_choose_their_nick_and_keeps_it() {
     let carol = author("carol");
     assert!(gateway.bridge.command(&carol, "nick w0nderland").await.contains("looks like"));
     assert!(gateway.bridge.command(&carol, "help").await.contains("nick NAME"));
+    assert!(gateway.bridge.command(&carol, "nick ali cia").await.contains("one word"));
+    assert!(gateway.bridge.command(&carol, "dance").await.starts_with("I do not know what to do with `dance`"));
 
     let (host, data) = gateway.stop().await;
     let gateway = Running::start_on(section(ergo.address), host, data);

@@ -1,7 +1,7 @@
 //! What is on the screen: messages by number, and profiles.
 
 use super::super::super::plain::one_line;
-use monster_protocol::Address;
+use monster_protocol::{Address, EXTENSIONS_TITLE};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -71,7 +71,9 @@ pub(super) fn profile(address: &Address, frame: &Value) -> String {
     };
     let name = frame["nickname"].as_str().map(one_line).unwrap_or_default();
     let mut out = format!("{address} is {kind} called {name}");
-    for row in frame["info"].as_array().into_iter().flatten() {
+    // What only programs read is left out.
+    let rows = frame["info"].as_array().into_iter().flatten().filter(|row| row["title"] != EXTENSIONS_TITLE);
+    for row in rows {
         let cell = |key: &str| row[key].as_str().map(one_line).unwrap_or_default();
         let _ = write!(out, "\n      {}: {}", cell("title"), cell("value"));
     }
