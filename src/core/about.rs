@@ -175,7 +175,7 @@ pub(crate) fn read(address: &Address, response: &Response<'_>) -> Result<Profile
     })
 }
 
-fn in_words(health: &Health) -> String {
+pub(crate) fn in_words(health: &Health) -> String {
     match health {
         Health::Idle => "not connected, as nobody needs it".to_owned(),
         Health::Connecting => "connecting".to_owned(),

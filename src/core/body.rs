@@ -4,7 +4,7 @@
 //! here.
 
 use super::markdown;
-use monster_bridge_api::{Admission, Attachment, Content, ContentStyle, Membership, Text};
+use monster_bridge_api::{Admission, Attachment, Content, ContentStyle, Membership, RoomProfile, Text};
 use monster_protocol::CallLine;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -75,6 +75,8 @@ pub(crate) enum Said {
     },
     /// Somebody came or went.
     Membership(Membership),
+    /// A room is called something else, or is about something else.
+    RoomProfile(RoomProfile),
     /// The author asks to be a contact.
     Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,7 +171,9 @@ impl Body {
             Said::Recall { target, .. } => target.excerpt.clone(),
             Said::React { emoji, .. } | Said::Unreact { emoji, .. } => emoji.clone(),
             Said::Notice(line) => Text::plain(line.clone()).excerpt(EXCERPT),
-            Said::Membership(_) | Said::Request { .. } | Said::Decided(_) | Said::Closed => String::new(),
+            Said::Membership(_) | Said::RoomProfile(_) | Said::Request { .. } | Said::Decided(_) | Said::Closed => {
+                String::new()
+            }
         }
     }
 

@@ -4,7 +4,8 @@
 //! Part of [`Core`]; called by `requests`, `host`, and the room of calls.
 
 use super::body::{Body, Said, Scene, Wording, Words};
-use super::fanout::{self, conversation_of, fan_out};
+use super::fanout::{self, conversation_of, fan_out, rooms_of};
+use super::graph::{Home, home_of};
 use super::journal::Entry;
 use super::keys::new_key;
 use super::places::{Place, RemotePlace};
@@ -13,8 +14,8 @@ use super::{Core, MonsterPort, Side, Speaker, conversation, words};
 use crate::store::{Lane, StoreError};
 use async_trait::async_trait;
 use monster_bridge_api::{
-    Author, Bridge, CallError, CallHeard, CallMedia, ContentStyle, DeviceId, PersonaId, RemoteId, RemoteUser, Support,
-    Text,
+    Author, Bridge, CallError, CallHeard, CallMedia, ContentStyle, DeviceId, InstanceName, PersonaId, RemoteId,
+    RemoteUser, Support, Text,
 };
 use monster_protocol::{Address, CallContext, CallLine, CallSignal, Media, Request};
 use std::sync::Arc;
@@ -231,7 +232,7 @@ impl Core {
     pub(crate) async fn heard_call(
         &self,
         bridge: &Arc<dyn Bridge>,
-        author: (&Address, RemoteUser),
+        author: (&InstanceName, &Address, RemoteUser),
         heard: CallHeard,
     ) -> Result<(), CallError> {
         let unsupported = |why: String| CallError::Unsupported(why);
@@ -239,8 +240,8 @@ impl Core {
         let to: Address =
             heard.to.as_str().parse().map_err(|_| unsupported(format!("{} is not an address", heard.to)))?;
         let place = self.book.resolve(&to).map_err(|error| unsupported(error.to_string()))?;
-        let to = self.party(&place).map_err(|refusal| unsupported(refusal.words()))?;
-        let (address, user) = author;
+        let (instance, address, user) = author;
+        let to = self.callee_of(instance, &place).map_err(|refusal| unsupported(refusal.words()))?;
         let from = Party {
             address: address.clone(),
             name: user.name,
@@ -248,6 +249,40 @@ impl Core {
             reach: Reach::Bridge(Arc::clone(bridge), user.id),
         };
         desk.heard(from, to, heard).await
+    }
+
+    /// Sends a user of a bridge a link to a page that calls `to` for them.
+    ///
+    /// # Errors
+    /// In words, if nobody can be called there, or not now.
+    pub(crate) async fn ring_for(
+        &self,
+        by: &Address,
+        instance: &InstanceName,
+        to: &Address,
+        (name, media): (String, CallMedia),
+    ) -> Result<(), String> {
+        self.book.look_again(to).await.map_err(|error| error.to_string())?;
+        let place = self.book.resolve(to).map_err(|error| error.to_string())?;
+        let to = self.callee_of(instance, &place).map_err(Refusal::words)?;
+        let from = self.book.resolve(by).map_err(|error| error.to_string())?;
+        let from = Party { name, ..self.party(&from).map_err(Refusal::words)? };
+        if from.address == to.address {
+            return Err("nobody can call themselves".to_owned());
+        }
+        let desk = self.desk().map_err(Refusal::words)?;
+        desk.ring(from, to, media).await.map_err(|refusal| refusal.to_string())
+    }
+
+    /// Whom users of an instance can call at a place: anybody, but a room only from within its
+    /// conversation.
+    fn callee_of(&self, instance: &InstanceName, place: &Place) -> Result<Party, Refusal> {
+        let here = Home::Bridge(instance.to_string());
+        let is_here = |room: &Address| home_of(self.book.ours(), room) == here;
+        if place.is_room() && !rooms_of(&self.book.graph().read(), place.address()).iter().any(is_here) {
+            return Err(Refusal::bad(format!("{} can be called only from within", place.address())));
+        }
+        self.party(place)
     }
 
     /// Whoever can be called at an address.

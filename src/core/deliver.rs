@@ -5,7 +5,6 @@ use super::body::{Body, Quote, Said, Scene, Words};
 use super::book::Book;
 use super::call::CallDesk;
 use super::environment::Environment;
-use super::graph::{Home, home_of};
 use super::keys::{new_key, peers_id};
 use super::lanes::Deliverer;
 use super::names::Names;
@@ -13,12 +12,10 @@ use super::parcel::Parcel;
 use super::places::{Place, RemotePlace};
 use super::port::{Act, MonsterPort, Outgoing};
 use super::words;
-use super::{conversation, journal};
+use super::{acquaint, conversation, journal, quotes};
 use crate::store::{Incoming, Lane, NewMessage, StoreError};
 use async_trait::async_trait;
-use monster_bridge_api::{
-    Action, Admission, Author, Delivery, DeliveryError, EventId, Found, MessageKey, PersonaId, Reference, RemoteId,
-};
+use monster_bridge_api::{Action, Admission, Author, Delivery, DeliveryError, EventId, Found, MessageKey, PersonaId};
 use monster_protocol::Address;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -101,7 +98,7 @@ impl Courier {
     ) -> Result<Option<(RemotePlace, Delivery)>, DeliveryError> {
         let place = self.bridge_place(lane)?;
         let reference = match quote_of(&body.act) {
-            Some(quote) => self.reference(&place, quote).await.map_err(|error| store_failed(&error))?,
+            Some(quote) => quotes::at(&self.book, &place, quote).await.map_err(|error| store_failed(&error))?,
             None => None,
         };
         let capabilities = place.bridge.capabilities(&place.id);
@@ -116,18 +113,14 @@ impl Courier {
             }
         }
         let message = &parcel.message;
-        let author = Author {
-            id: PersonaId::new(&message.author),
-            name: message.author_name.clone(),
-            picture: body.picture.clone(),
-        };
+        let author = author_of(message, body);
         let posting = self.book.usage_of(&place.address).and_then(|(posting, _)| posting);
         let key = MessageKey::new(&message.key);
         let target = place.id.clone();
         Ok(Some((place, Delivery { key, target, author, posting, action })))
     }
 
-    fn bridge_place(&self, lane: &Lane) -> Result<RemotePlace, DeliveryError> {
+    pub(super) fn bridge_place(&self, lane: &Lane) -> Result<RemotePlace, DeliveryError> {
         if self.book.places.bridge(&lane.to).is_none() {
             return Err(not_here(&format!("no bridge called `{}` is configured now", lane.to)));
         }
@@ -139,43 +132,12 @@ impl Courier {
         }
     }
 
-    /// The message that is referred to, as the network at `place` knows it; `None` if it does not.
-    async fn reference(&self, place: &RemotePlace, quote: &Quote) -> Result<Option<Reference>, StoreError> {
-        let here = place.address.as_str();
-        let said_here = peers_id(&quote.origin_id).is_none() && (quote.venue == here || quote.author == here);
-        let ids = if said_here {
-            vec![EventId::new(&quote.origin_id)]
-        } else {
-            let ids = self.book.store.ids_at(quote.message, here).await?;
-            ids.into_iter().map(EventId::new).collect()
-        };
-        if ids.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Reference {
-            ids,
-            key: MessageKey::new(&quote.key),
-            author: self.id_on(place, &quote.author),
-            author_name: quote.author_name.clone(),
-            excerpt: quote.excerpt.clone(),
-        }))
-    }
-
-    /// The id of an author who is of the place's own network.
-    fn id_on(&self, place: &RemotePlace, author: &str) -> Option<RemoteId> {
-        let address: Address = author.parse().ok()?;
-        match home_of(self.book.ours(), &address) {
-            Home::Bridge(instance) if instance == place.instance.as_str() => place.bridge.id_of(&address.name()).ok(),
-            _ => None,
-        }
-    }
-
     // -- notices -----------------------------------------------------------------------------------
 
     /// True if the sender is to be told that this lane failed: they wrote to the one who does not
     /// get it, or to a room that does not; not if one of many readers does not.
     fn concerns_sender(&self, lane: &Lane, body: &Body, message: &NewMessage) -> bool {
-        let asks = matches!(body.act, Said::Notice(_) | Said::Membership(_));
+        let asks = matches!(body.act, Said::Notice(_) | Said::Membership(_) | Said::RoomProfile(_));
         let to_account = lane.to.starts_with('@');
         if asks || (to_account && body.scene == Scene::Room) {
             return false;
@@ -235,6 +197,9 @@ impl Deliverer for Courier {
         if self.desk.get().is_some_and(|desk| desk.is_too_late(&parcel.message.key)) {
             return Err(DeliveryError::permanent("the call was over before its link could be said"));
         }
+        if let Some(step) = acquaint::step(&body.act) {
+            return self.acquaint(lane, parcel, body, step).await.map(|()| Vec::new());
+        }
         let Some((place, delivery)) = self.for_bridge(lane, parcel, body).await? else { return Ok(Vec::new()) };
         let receipt = place.bridge.deliver(&delivery).await?;
         Ok(receipt.ids.into_iter().map(EventId::into_string).collect())
@@ -245,6 +210,10 @@ impl Deliverer for Courier {
             return Ok(Found::Absent);
         }
         let body = parcel.body().ok_or_else(unreadable)?;
+        if acquaint::step(&body.act).is_some() {
+            // To ask, to agree and to part have no second effect.
+            return Ok(Found::Absent);
+        }
         match self.for_bridge(lane, parcel, body).await? {
             Some((place, delivery)) => place.bridge.find(&delivery).await,
             None => Ok(Found::Absent),
@@ -268,6 +237,12 @@ impl Deliverer for Courier {
     }
 }
 
+/// Who says it, as a bridge shows them.
+pub(super) fn author_of(message: &NewMessage, body: &Body) -> Author {
+    let (id, name) = (PersonaId::new(&message.author), message.author_name.clone());
+    Author { id, name, picture: body.picture.clone() }
+}
+
 fn unreadable() -> DeliveryError {
     DeliveryError::permanent("the stored message cannot be read")
 }
@@ -276,7 +251,7 @@ fn not_here(why: &str) -> DeliveryError {
     DeliveryError::Transient { why: why.to_owned(), retry_after: Some(NOT_HERE) }
 }
 
-fn store_failed(error: &StoreError) -> DeliveryError {
+pub(super) fn store_failed(error: &StoreError) -> DeliveryError {
     DeliveryError::transient(error.to_string())
 }
 
@@ -322,7 +297,7 @@ pub(super) fn act_for(body: &Body, author_name: &str, account: &Address) -> Opti
         Said::Request { pass } => Some(Act::Ask { pass: pass.clone() }),
         Said::Decided(Admission::Accepted) => Some(Act::Ask { pass: None }),
         Said::Decided(Admission::Refused) | Said::Closed => Some(Act::Close),
-        Said::Unreact { .. } | Said::Membership(_) | Said::Notice(_) | Said::Decided(_) => {
+        Said::Unreact { .. } | Said::Membership(_) | Said::RoomProfile(_) | Said::Notice(_) | Said::Decided(_) => {
             say(words::for_plain_peer(&body.act, &words::name(author_name), body.scene != Scene::Private)?)
         }
     }

@@ -110,7 +110,7 @@ impl Gathered {
 fn stands_alone(event: &Event) -> bool {
     match &event.kind {
         EventKind::Message(content) => content.reply_to.is_some(),
-        EventKind::Membership(_) | EventKind::Notice(_) => false,
+        EventKind::Membership(_) | EventKind::RoomProfile(_) | EventKind::Notice(_) => false,
         _ => true,
     }
 }

@@ -12,9 +12,9 @@ use super::{Core, environment, metrics};
 use crate::store::{Incoming, Journalled, Lane, RelationState, StoreError};
 use async_trait::async_trait;
 use monster_bridge_api::{
-    AcceptError, Accepted, Admission, Author, BlockKind, Bridge, CallError, CallHeard, Content, Event, EventId,
-    EventKind, Health, Hint, Host, HostError, InstanceName, Media, MediaError, MediaFile, PersonaId, Profile, RemoteId,
-    RequestError, RoomUse, Support, Venue,
+    AcceptError, Accepted, Admission, Author, BlockKind, Bridge, CallError, CallHeard, Capabilities, Content, Control,
+    Event, EventId, EventKind, Health, Hint, Host, HostError, InstanceName, Media, MediaError, MediaFile, PersonaId,
+    Profile, RemoteId, RequestError, RoomUse, Support, Venue,
 };
 use monster_protocol::Address;
 use std::sync::Arc;
@@ -73,16 +73,11 @@ impl Host for BridgeHost {
     async fn call(&self, heard: CallHeard) -> Result<(), CallError> {
         let user = heard.author.clone();
         let author = self.address_of(&user.id).map_err(|error| CallError::Unsupported(error.to_string()))?;
-        self.core.heard_call(&self.bridge, (&author, user), heard).await
+        self.core.heard_call(&self.bridge, (&self.instance, &author, user), heard).await
     }
 
     fn hint(&self, hint: Hint) {
-        // Typing and read marks have no form on the Monster side; a changed profile is asked anew.
-        if let Hint::Profile(user) = hint
-            && let Ok(address) = self.core.book.places.address_of(&self.instance, self.bridge.as_ref(), &user.id)
-        {
-            self.core.profiles.forget(&address);
-        }
+        self.core.hints.offer(&self.instance, hint);
     }
 
     async fn about(&self, persona: &PersonaId) -> Result<Profile, RequestError> {
@@ -99,6 +94,10 @@ impl Host for BridgeHost {
 
     async fn linked(&self, room: &RemoteId) -> Result<Vec<PersonaId>, HostError> {
         self.linked_with(room).map_err(|error| HostError(error.to_string()))
+    }
+
+    async fn control(&self, command: Control) -> String {
+        self.obey(command).await
     }
 
     fn media_link(&self, file: &MediaFile) -> String {
@@ -168,24 +167,35 @@ impl BridgeHost {
 
     /// Works out what is to be written of an event.
     pub(super) async fn prepare(&self, event: Event) -> Result<Prepared, AcceptError> {
-        let author = self.address_of(&event.author.id)?;
+        let (author, owner) = match event.persona.as_ref().and_then(|persona| self.owner(persona)) {
+            Some((address, owner)) => (address, Some(owner)),
+            None => (self.address_of(&event.author.id)?, None),
+        };
         let mut scenery = self.scenery(&event.venue, &author)?;
-        if matches!(event.kind, EventKind::Membership(_)) {
-            scenery.lanes.retain(|lane| self.shows_membership(lane));
+        match event.kind {
+            EventKind::Membership(_) => scenery.lanes.retain(|lane| self.shows(lane, |can| can.membership, false)),
+            EventKind::RoomProfile(_) => scenery.lanes.retain(|lane| self.shows(lane, |can| can.room_profile, true)),
+            _ => {}
         }
         let said = if scenery.lanes.is_empty() { None } else { self.said(&event, &author, &scenery).await? };
         let cursor = event.cursor.map(|(key, value)| (self.instance.as_str().to_owned(), key, value));
         let Some(said) = said else { return Ok(Prepared::Unconcerned { cursor }) };
-        let change = relation_after(&said);
+        let between_networks = matches!(scenery.persona, Some(Place::Bridge(_)));
+        // What becomes of a request to another network is noted once that has answered (`acquaint`).
+        let change = relation_after(&said).filter(|_| !(between_networks && matches!(said, Said::Request { .. })));
         let key = event.key.map(monster_bridge_api::MessageKey::into_string).filter(|key| is_key(key));
         let mut body = Body::new(scenery.scene, said);
-        body.picture = event.author.picture;
+        let (name, picture) = match owner {
+            Some(owner) => (owner.name, owner.picture.or(event.author.picture)),
+            None => (event.author.name, event.author.picture),
+        };
+        body.picture = picture;
         let entry = Entry {
             key: key.unwrap_or_else(|| new_key(&self.core.environment)),
             conversation: scenery.conversation,
             venue: scenery.venue.as_str().to_owned(),
             author: author.as_str().to_owned(),
-            author_name: event.author.name,
+            author_name: name,
             origin_id: event.id.into_string(),
             at: environment::millis(event.at),
             body,
@@ -201,7 +211,7 @@ impl BridgeHost {
         self.core.store.save(owner, key, Some(value)).await.map_err(|error| unavailable(&error))
     }
 
-    fn address_of(&self, id: &monster_bridge_api::RemoteId) -> Result<Address, AcceptError> {
+    pub(super) fn address_of(&self, id: &monster_bridge_api::RemoteId) -> Result<Address, AcceptError> {
         let address = self.core.book.places.address_of(&self.instance, self.bridge.as_ref(), id);
         address.map_err(|error| AcceptError::Refused(error.to_string()))
     }
@@ -255,12 +265,25 @@ impl BridgeHost {
         })
     }
 
-    /// True if comings and goings are shown where this lane leads.
-    fn shows_membership(&self, lane: &Lane) -> bool {
-        let Some((_, bridge)) = self.core.book.places.bridge(&lane.to) else { return false };
+    /// The account whose own account on this network a user is. Nobody but an account of this gateway
+    /// has one, whatever the bridge says.
+    fn owner(&self, persona: &PersonaId) -> Option<(Address, Author)> {
+        let place = persona.as_str().parse().ok().and_then(|address| self.core.book.resolve(&address).ok());
+        if let Some(Place::Person(address)) = place {
+            let author = self.core.book.author(&address, None, None);
+            return Some((address, author));
+        }
+        tracing::warn!(instance = %self.instance, %persona, "no account of this gateway; the user itself is the author");
+        None
+    }
+
+    /// True if something is shown where this lane leads: on a bridge by what it can, to accounts if
+    /// `accounts`.
+    fn shows(&self, lane: &Lane, what: impl Fn(&Capabilities) -> Support, accounts: bool) -> bool {
+        let Some((_, bridge)) = self.core.book.places.bridge(&lane.to) else { return accounts };
         let Ok(address) = lane.via.parse::<Address>() else { return false };
         let Ok(Place::Bridge(place)) = self.core.book.resolve(&address) else { return false };
-        bridge.capabilities(&place.id).membership != Support::Dropped
+        what(&bridge.capabilities(&place.id)) != Support::Dropped
     }
 
     /// What an event means for others; `None` if nothing.
@@ -309,6 +332,7 @@ impl BridgeHost {
                 Some(Said::Unreact { reaction: put.map_err(|error| unavailable(&error))?, target, emoji })
             }
             EventKind::Membership(change) => Some(Said::Membership(change.clone())),
+            EventKind::RoomProfile(change) if !in_private => Some(Said::RoomProfile(change.clone())),
             EventKind::Notice(line) => Some(Said::Notice(line.clone())),
             EventKind::Request { pass } if in_private => {
                 if self.agrees_already(scenery, author).await {
@@ -370,6 +394,9 @@ impl BridgeHost {
     /// Where the persona has asked for this relation, or has it, the bridge is told so instead.
     async fn agrees_already(&self, scenery: &Scenery, author: &Address) -> bool {
         let Some(persona) = &scenery.persona else { return false };
+        if matches!(persona, Place::Bridge(_)) {
+            return false;
+        }
         let persona = persona.address();
         let known = self.core.book.graph().read().relation(persona.as_str(), author.as_str()).cloned();
         let Some(relation) = known.filter(|relation| relation.state != RelationState::Invited) else { return false };

@@ -5,17 +5,19 @@
 //!
 //! `docs/architecture.md` has the way of a message; each step of it is a module here:
 //! `requests`, `speak`, `relate`, `about`, `call` and `host` take what comes (`elsewhere` answers what
-//! bridges ask), `places` and `fanout` find who
+//! bridges ask, `control` obeys their bots' commands, `hints` passes on what may be lost), `places` and `fanout` find who
 //! is concerned, `body` is the form in which it is journalled, `lanes` keep the order in which
 //! `deliver` hands it over, `files` has links to what is no text, `words` and `markdown` fit it to the reader, `reading` is what it can
 //! read again.
 
 mod about;
+mod acquaint;
 mod admin;
 mod body;
 mod book;
 mod call;
 mod changes;
+mod control;
 mod conversation;
 mod deliver;
 mod elsewhere;
@@ -24,6 +26,7 @@ mod fanout;
 mod files;
 mod graph;
 mod heard;
+mod hints;
 mod host;
 mod journal;
 mod keys;
@@ -91,6 +94,8 @@ pub struct Core {
     profiles: about::Profiles,
     files: files::Files,
     kinds: kinds::Kinds,
+    hints: hints::Hints,
+    uses: control::Uses,
     /// [`Core::revocations`] when home sockets and calls were looked through.
     revoked: AtomicU64,
     stop: CancellationToken,
@@ -117,6 +122,8 @@ impl Core {
             profiles: about::Profiles::default(),
             files: files::Files::default(),
             kinds: kinds::Kinds::default(),
+            hints: hints::Hints::default(),
+            uses: control::Uses::default(),
             revoked: AtomicU64::new(0),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

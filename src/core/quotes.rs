@@ -3,10 +3,13 @@
 //! CVE-2024-32000), and nobody edits or withdraws what they cannot see.
 
 use super::body::{Body, Quote, Said};
+use super::book::Book;
 use super::fanout::{conversation_of, rooms_of};
-use super::graph::Graph;
-use super::keys::stored_id;
+use super::graph::{Graph, Home, home_of};
+use super::keys::{peers_id, stored_id};
+use super::places::RemotePlace;
 use crate::store::{Message, Store, StoreError};
+use monster_bridge_api::{EventId, MessageKey, Reference, RemoteId};
 use monster_protocol::Address;
 
 /// An earlier message, with what it says.
@@ -120,6 +123,39 @@ pub(crate) async fn reaction_by(
         }
     }
     Ok(None)
+}
+
+/// The message that is referred to, as the network at `place` knows it; `None` if it does not.
+pub(crate) async fn at(book: &Book, place: &RemotePlace, quote: &Quote) -> Result<Option<Reference>, StoreError> {
+    let here = place.address.as_str();
+    // What was said to a person is known to them by the id that it was given there; what was said in
+    // a room, to everybody there by the one that it had from the first.
+    let said_here = quote.author == here || (quote.venue == here && place.is_room());
+    let ids = if said_here && peers_id(&quote.origin_id).is_none() {
+        vec![EventId::new(&quote.origin_id)]
+    } else {
+        let ids = book.store.ids_at(quote.message, here).await?;
+        ids.into_iter().map(EventId::new).collect()
+    };
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Reference {
+        ids,
+        key: MessageKey::new(&quote.key),
+        author: id_on(book, place, &quote.author),
+        author_name: quote.author_name.clone(),
+        excerpt: quote.excerpt.clone(),
+    }))
+}
+
+/// The id of an author who is of the place's own network.
+fn id_on(book: &Book, place: &RemotePlace, author: &str) -> Option<RemoteId> {
+    let address: Address = author.parse().ok()?;
+    match home_of(book.ours(), &address) {
+        Home::Bridge(instance) if instance == place.instance.as_str() => place.bridge.id_of(&address.name()).ok(),
+        _ => None,
+    }
 }
 
 fn within(conversations: &[String], message: Option<Message>) -> Option<Message> {

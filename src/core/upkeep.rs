@@ -29,6 +29,7 @@ impl Core {
         self.spawn(|core| async move { core.tell_rooms().await });
         self.spawn(|core| async move { core.count().await });
         self.spawn(|core| async move { core.prune().await });
+        self.spawn(|core| async move { core.pass_hints_on().await });
         self.spawn(|core| async move { core.book.places.write_mappings(Arc::clone(&core.store)).await });
     }
 

@@ -4,12 +4,14 @@
 use super::body::{EXCERPT, Quote, Said, Words};
 use super::markdown;
 use monster_bridge_api::{
-    Action, Admission, Attachment, Block, BlockKind, Capabilities, Content, ContentStyle, Membership, Reference, Span,
-    Support, Text, is_shown,
+    Action, Admission, Attachment, Block, BlockKind, Capabilities, Content, ContentStyle, Membership, Reference,
+    RoomProfile, Span, Support, Text, is_shown,
 };
 
 /// The most characters of a name.
 const NAME: usize = 64;
+/// The most characters of what a room is about.
+const TOPIC: usize = 300;
 
 /// What a bridge is asked to do, with everything put into words that it cannot do there; `None` if
 /// it is left out. `reference`: the message that `said` names, as the network knows it, if it does.
@@ -47,9 +49,26 @@ pub(crate) fn for_bridge(said: &Said, capabilities: &Capabilities, reference: Op
             Some(target) => Some(Action::React { target, emoji: emoji.clone(), remove: true }),
             None => told(capabilities.reaction, took_back(target, emoji)),
         },
-        Said::Membership(change) => told(capabilities.membership, membership(change)),
+        Said::Membership(change) => match capabilities.membership {
+            Support::Full => Some(Action::Membership(change.clone())),
+            support => told(support, membership(change)),
+        },
+        Said::RoomProfile(change) => match capabilities.room_profile {
+            Support::Full => Some(Action::RoomProfile(change.clone())),
+            support => told(support, room_profile(change)),
+        },
         Said::Notice(notice) => Some(send(notice.clone(), ContentStyle::Notice)),
-        Said::Request { .. } | Said::Decided(_) | Said::Closed => None,
+        Said::Decided(admission) => Some(send(decided(*admission)?.to_owned(), ContentStyle::Emote)),
+        Said::Request { .. } | Said::Closed => None,
+    }
+}
+
+/// A decision that is told in words, as no network has a form for it.
+fn decided(admission: Admission) -> Option<&'static str> {
+    match admission {
+        Admission::Waiting => Some("has to approve your request"),
+        Admission::WrongPass => Some("did not accept the pass"),
+        Admission::Accepted | Admission::Refused => None,
     }
 }
 
@@ -153,9 +172,9 @@ pub(crate) fn for_plain_peer(said: &Said, author_name: &str, in_group: bool) -> 
         Said::Unreact { reaction: None, target, emoji } => Some(does(took_back(target, emoji))),
         Said::Membership(change) => Some(format!("{author_name} {}", membership(change))),
         Said::Notice(notice) => Some(notice.clone()),
-        Said::Decided(Admission::Waiting) => Some(does("has to approve your request".to_owned())),
-        Said::Decided(Admission::WrongPass) => Some(does("did not accept the pass".to_owned())),
-        Said::Recall { .. } | Said::Unreact { .. } | Said::Request { .. } | Said::Decided(_) | Said::Closed => None,
+        Said::RoomProfile(change) => Some(format!("{author_name} {}", room_profile(change))),
+        Said::Decided(admission) => Some(does(decided(*admission)?.to_owned())),
+        Said::Recall { .. } | Said::Unreact { .. } | Said::Request { .. } | Said::Closed => None,
     }
 }
 
@@ -206,6 +225,16 @@ fn membership(change: &Membership) -> String {
         Membership::Removed { by, reason } => format!("was removed by {}{}", name(by), because(reason)),
         Membership::Renamed { from } => format!("was called {} before", name(from)),
     }
+}
+
+fn room_profile(change: &RoomProfile) -> String {
+    let name = change.name.as_deref().map(|name| format!("called this room “{}”", line(name, TOPIC)));
+    let topic = change.topic.as_deref().map(|topic| match topic.trim() {
+        "" => "removed the topic".to_owned(),
+        topic => format!("changed the topic to “{}”", line(topic, TOPIC)),
+    });
+    let changes: Vec<String> = name.into_iter().chain(topic).collect();
+    if changes.is_empty() { "changed this room".to_owned() } else { changes.join(" and ") }
 }
 
 /// A name as it can stand in a line: nothing that breaks the line, is invisible, or turns the

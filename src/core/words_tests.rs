@@ -49,6 +49,11 @@ fn everything() -> Vec<(&'static str, Said)> {
         ("left", Said::Membership(Membership::Left(Some("bye".to_owned())))),
         ("removed", Said::Membership(Membership::Removed { by: "op".to_owned(), reason: None })),
         ("renamed", Said::Membership(Membership::Renamed { from: "Al".to_owned() })),
+        (
+            "room",
+            Said::RoomProfile(RoomProfile { name: Some("Tea\u{202e}".to_owned()), topic: Some("green".to_owned()) }),
+        ),
+        ("no topic", Said::RoomProfile(RoomProfile { name: None, topic: Some(String::new()) })),
         ("notice", Said::Notice("the topic is now: tea".to_owned())),
         ("waiting", Said::Decided(Admission::Waiting)),
         ("request", Said::Request { pass: None }),
@@ -63,6 +68,7 @@ fn all(support: Support) -> Capabilities {
         reaction: support,
         attachment: support,
         membership: support,
+        room_profile: support,
         ..Capabilities::text_only()
     }
 }
@@ -77,7 +83,7 @@ fn shown(action: Option<&Action>) -> String {
         Some(Action::Edit { content, .. }) => format!("Edit {:?}", content.text.to_plain()),
         Some(Action::Recall { reason, .. }) => format!("Recall {reason:?}"),
         Some(Action::React { emoji, remove, .. }) => format!("React {emoji} remove={remove}"),
-        Some(_) => "?".to_owned(),
+        Some(other) => format!("{other:?}"),
     }
 }
 

@@ -1,5 +1,6 @@
-//! What IRC users say to the bot in private: `help`, `msg ADDRESS TEXT`, `status`, and the answers
-//! to people whom the bot relays.
+//! What IRC users say to the bot in private: `help`, `msg ADDRESS TEXT`, `status`, commands about a
+//! channel (`#channel link ADDRESS`), which the host carries out, and the answers to people whom the
+//! bot relays.
 
 use crate::conn::Conn;
 use crate::ctcp;
@@ -9,12 +10,17 @@ use crate::instance::{Instance, Running};
 use crate::net::Bucket;
 use crate::proto::session::{Heard, Manner, Saying, Speech};
 use monster_bridge_api::{
-    Accepted, Content, Event, EventId, EventKind, MessageKey, PersonaId, RemoteId, RemoteUser, Venue,
+    Accepted, Content, Control, Event, EventId, EventKind, MessageKey, PersonaId, RemoteId, RemoteUser, Venue,
 };
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+/// The commands that the host knows.
+const COMMANDS: [&str; 6] = ["links", "link", "unlink", "invite", "call", "status"];
+/// The signs of those who keep a channel: operators, and those above them.
+const KEEPERS: [char; 4] = ['@', '&', '~', '!'];
 
 /// Nicks whose pace is remembered.
 const MOST_NICKS: usize = 4096;
@@ -93,6 +99,7 @@ pub(crate) async fn to_bot(
         Said::Help => help(instance),
         Said::Status => vec![instance.status_line()],
         Said::Message { address, text } => pass_on(instance, running, conn, &heard, address, text).await,
+        Said::Command { channel, line } => command(instance, running, conn, &heard, channel, line).await,
         Said::Other => match instance.correspondents.of(peer) {
             Some(persona) => pass_on(instance, running, conn, &heard, persona.as_str(), &heard.text).await,
             None => vec![format!("I carry messages for {}. Say `help` to learn how.", instance.scope.public_host)],
@@ -112,6 +119,7 @@ enum Said<'a> {
     Help,
     Status,
     Message { address: &'a str, text: &'a str },
+    Command { channel: Option<&'a str>, line: &'a str },
     Other,
 }
 
@@ -130,6 +138,13 @@ impl<'a> Said<'a> {
                     Self::Help
                 }
             }
+            "call" if rest.trim_start().starts_with('@') => Self::Command { channel: None, line },
+            _ if word.starts_with(['#', '&']) => {
+                let line = rest.trim_start();
+                let verb = line.split(' ').next().unwrap_or_default().to_ascii_lowercase();
+                let is_command = COMMANDS.contains(&verb.as_str());
+                if is_command { Self::Command { channel: Some(word), line } } else { Self::Other }
+            }
             _ => Self::Other,
         }
     }
@@ -140,7 +155,40 @@ fn help(instance: &Instance) -> Vec<String> {
         format!("I carry messages between IRC and {}.", instance.scope.public_host),
         format!("msg ADDRESS TEXT - writes to somebody, e.g. msg @alice:{} hello", instance.scope.public_host),
         "status - tells how I am doing".to_owned(),
+        "call ADDRESS - sends you a link to a page that calls somebody".to_owned(),
+        "#CHANNEL links, #CHANNEL invite ADDRESS, #CHANNEL call - for those who are in it".to_owned(),
+        "#CHANNEL link ADDRESS, #CHANNEL unlink - joins it with a room elsewhere; for its operators".to_owned(),
     ]
+}
+
+/// Has a command carried out. Who is what in the channel, the server is asked each time.
+async fn command(
+    instance: &Arc<Instance>,
+    running: &Arc<Running>,
+    conn: &Conn,
+    heard: &Heard,
+    channel: Option<&str>,
+    line: &str,
+) -> Vec<String> {
+    let nick = &heard.by.source.nick;
+    let Ok(id) = instance.names.id_of(nick) else { return Vec::new() };
+    let (mut room, mut may_link) = (None, false);
+    if let Some(channel) = channel {
+        let Ok(asked) = instance.names.id_of(channel) else { return vec![format!("{channel} is no channel")] };
+        let Ok(target) = instance.names.target(&asked) else { return vec![format!("{channel} is no channel")] };
+        let info = match conn.channel_info(&target).await {
+            Ok(info) => info,
+            Err(failure) => return vec![format!("{channel}: {}", failure.why)],
+        };
+        let Some((_, sign)) = info.members.iter().find(|(member, _)| instance.names.fold(member) == id) else {
+            return vec![format!("join {channel} first; if it is secret, invite me too")];
+        };
+        may_link = sign.is_some_and(|sign| KEEPERS.contains(&sign));
+        room = Some(asked);
+    }
+    let by = RemoteUser { id, name: nick.clone(), picture: None };
+    let answer = running.host.control(Control { by, room, may_link, line: line.to_owned() }).await;
+    answer.lines().map(str::to_owned).collect()
 }
 
 /// Passes a message on; what the author is told.
@@ -211,6 +259,10 @@ mod tests {
         assert_eq!(Said::parse("msg @a:gw"), Said::Help);
         assert_eq!(Said::parse("msg bob hi"), Said::Help);
         assert_eq!(Said::parse("status quo"), Said::Other);
+        assert_eq!(Said::parse("#rust  link @a:b"), Said::Command { channel: Some("#rust"), line: "link @a:b" });
+        assert_eq!(Said::parse("call @a:b video"), Said::Command { channel: None, line: "call @a:b video" });
+        assert_eq!(Said::parse("call me"), Said::Other);
+        assert_eq!(Said::parse("#rust is nice"), Said::Other);
         assert_eq!(Said::parse("hello"), Said::Other);
     }
 }

@@ -80,6 +80,70 @@ async fn a_user_of_a_network_calls_and_is_declined() {
 }
 
 #[tokio::test]
+async fn users_of_two_networks_call_each_other_with_nobody_of_monster_s() {
+    let world = World::new().await;
+    let (carol, erin) = (World::on_net("carol"), World::on_far("erin"));
+    world.net.does("carol", &erin, "net-call", offer()).await.unwrap();
+    let invited = world.net_hears().await;
+    assert_eq!((invited.target.as_str(), invited.author.id.as_str()), ("erin", carol.as_str()));
+    assert!(matches!(&invited.step, CallStep::Offer { sdp: Some(_), .. }), "{invited:?}");
+    let call = invited.call.as_str();
+    world.far.does("erin", &carol, call, CallStep::Ringing).await.unwrap();
+    assert_eq!(world.net_hears().await.step, CallStep::Ringing);
+    world.far.does("erin", &carol, call, answer()).await.unwrap();
+    let answered = world.net_hears().await;
+    assert_eq!((answered.target.as_str(), answered.call.as_str()), ("carol", "net-call"));
+    assert!(matches!(answered.step, CallStep::Answer { sdp: Some(_) }), "{answered:?}");
+    world.net.does("carol", &erin, "net-call", CallStep::End(EndReason::HungUp)).await.unwrap();
+    let ended = world.net_hears().await;
+    assert_eq!((ended.target.as_str(), &ended.step), ("erin", &CallStep::End(EndReason::HungUp)));
+    let mut told: Vec<String> = Vec::new();
+    for _ in 0..2 {
+        let (delivery, line) = world.net_says().await;
+        assert!(line.starts_with("voice call, "), "{line}");
+        told.push(delivery.target.to_string());
+    }
+    told.sort();
+    assert_eq!(told, ["carol", "erin"]);
+}
+
+#[tokio::test]
+async fn a_user_of_a_network_without_calls_is_sent_a_link_by_a_caller_of_another() {
+    let world = World::new().await;
+    world.net.does("carol", &World::on_far("plain-erin"), "net-call", offer()).await.unwrap();
+    let (delivery, line) = world.net_says().await;
+    assert_eq!((delivery.target.as_str(), delivery.author.name.as_str()), ("plain-erin", "carol"));
+    assert!(line.contains("/call/"), "{line}");
+}
+
+#[tokio::test]
+async fn a_room_is_called_only_from_within_its_conversation() {
+    let world = World::new().await;
+    let room: monster_protocol::Address = "@#room:far:gw.example".parse().unwrap();
+    let refused = world.net.does("carol", &room, "net-call", offer()).await.unwrap_err();
+    assert!(refused.to_string().contains("from within"), "{refused}");
+}
+
+#[cfg(feature = "echo")]
+#[tokio::test]
+async fn a_user_of_a_network_calls_the_echo() {
+    let world = World::new().await;
+    let echo: monster_protocol::Address = "@echo:echo:gw.example".parse().unwrap();
+    world.net.does("carol", &echo, "net-call", offer()).await.unwrap();
+    loop {
+        let heard = world.net_hears().await;
+        match &heard.step {
+            CallStep::Ringing => {}
+            CallStep::Answer { sdp: Some(sdp) } => {
+                assert!(sdp.contains("a=candidate:"), "the echo's media is the gateway's own: {sdp}");
+                break;
+            }
+            other => panic!("an answer, not {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_network_s_user_offers_wrongly_is_refused_in_words() {
     let world = World::new().await;
     let nonsense = CallStep::Offer { media: CallMedia::Voice, sdp: Some("v=0\r\nnonsense".to_owned()) };

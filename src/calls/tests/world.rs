@@ -175,10 +175,12 @@ impl Bridge for Net {
     }
 }
 
-/// A router with calls, `alice` and `bob` at home on it, and the network `net`.
+/// A router with calls, `alice` and `bob` at home on it, and the networks `net` and `far`, of which it
+/// is told together what they are to do.
 pub(super) struct World {
     pub calls: Arc<Calls>,
     pub net: Arc<Net>,
+    pub far: Arc<Net>,
     pub alice: Address,
     pub bob: Address,
     pub store: Arc<dyn Store>,
@@ -203,17 +205,19 @@ impl World {
         let (to_said, said) = mpsc::unbounded_channel();
         let (to_called, called) = mpsc::unbounded_channel();
         let (to_delivered, delivered) = mpsc::unbounded_channel();
-        let net = Arc::new(Net {
-            host: watch::Sender::new(None),
-            called: to_called,
-            said: to_delivered,
-            far: tokio::sync::Notify::new(),
-        });
+        let network = || {
+            let (called, said, far) = (to_called.clone(), to_delivered.clone(), tokio::sync::Notify::new());
+            Arc::new(Net { host: watch::Sender::new(None), called, said, far })
+        };
+        let (net, far) = (network(), network());
         let authority = Authority::new("gw.example", None).expect("a host");
         let environment = Environment::system();
         let core = Core::new(environment.clone(), Arc::clone(&store), CoreSettings::default(), authority);
         let bridge: Arc<dyn Bridge> = Arc::clone(&net) as Arc<dyn Bridge>;
         core.register_bridge(&InstanceName::new("net"), bridge);
+        core.register_bridge(&InstanceName::new("far"), Arc::clone(&far) as Arc<dyn Bridge>);
+        #[cfg(feature = "echo")]
+        core.register_bridge(&InstanceName::new("echo"), echo());
         core.set_port(Arc::new(Port { pushed: to_pushed, said: to_said }));
         let mut settings = Settings::new("https://gw.example");
         change(&mut settings);
@@ -228,6 +232,7 @@ impl World {
         Self {
             calls,
             net,
+            far,
             alice,
             bob,
             store,
@@ -244,6 +249,11 @@ impl World {
     /// Somebody or somewhere on the network.
     pub(super) fn on_net(name: &str) -> Address {
         format!("@{name}:net:gw.example").parse().expect("an address")
+    }
+
+    /// Somebody or somewhere on the other network.
+    pub(super) fn on_far(name: &str) -> Address {
+        format!("@{name}:far:gw.example").parse().expect("an address")
     }
 
     /// A local account makes a request about a call.
@@ -315,6 +325,17 @@ impl World {
             (None, act) => panic!("no words: {act:?}"),
         }
     }
+}
+
+#[cfg(feature = "echo")]
+fn echo() -> Arc<dyn Bridge> {
+    let scope = monster_bridge_api::Scope {
+        instance: InstanceName::new("echo"),
+        public_host: "gw.example".to_owned(),
+        public_url: "https://gw.example".to_owned(),
+        data_dir: std::path::PathBuf::new(),
+    };
+    monster_bridge_echo::factory(scope, serde_json::json!({})).expect("an echo")
 }
 
 async fn next<T>(from: &Mutex<mpsc::UnboundedReceiver<T>>, what: &str) -> T {

@@ -8,6 +8,9 @@ import { t } from '../i18n.js';
 /** A message of emoji alone is shown large, up to so many. */
 const LARGE = 3;
 
+/** Names of pictures that are shown where their link stands. */
+const PICTURE = /\.(png|jpe?g|gif|webp|avif)$/i;
+
 /** The nodes of a text. `onMention(address)` is called when somebody presses a mention. */
 export function rich(text, onMention) {
   const blocks = parse(text);
@@ -36,8 +39,17 @@ function nodeOf(span, onMention) {
   if (span.italic) node = h('em', {}, node);
   if (span.bold) node = h('strong', {}, node);
   if (span.mention) node = mention(span, onMention);
-  else if (span.link) node = h('a', { href: span.link, target: '_blank', rel: 'noopener noreferrer nofollow', referrerpolicy: 'no-referrer' }, node);
+  else if (span.link) node = h('a', { href: span.link, target: '_blank', rel: 'noopener noreferrer nofollow', referrerpolicy: 'no-referrer' }, node, span.spoiler ? null : picture(span.link));
   return span.spoiler ? spoiler(node) : node;
+}
+
+/** The picture behind a link to a file that the gateway itself hands out; no other is ever loaded. */
+function picture(link) {
+  const url = URL.canParse(link) ? new URL(link) : null;
+  if (url?.origin !== location.origin || !url.pathname.startsWith('/media/') || !PICTURE.test(url.pathname)) return null;
+  const image = h('img', { class: 'picture', src: url.href, alt: '', loading: 'lazy', decoding: 'async' });
+  image.addEventListener('error', () => image.remove());
+  return image;
 }
 
 function mention({ text, mention: address }, onMention) {
