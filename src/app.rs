@@ -265,6 +265,9 @@ fn settings(config: &Config) -> Settings {
             public_url: config.server.public_url.as_str().to_owned(),
             max_bytes: config.media.max_bytes,
             link_days: config.media.link_days,
+            upload_dir: (config.media.upload_bytes > 0).then(|| config.server.data_dir.join("uploads")),
+            upload_bytes: config.media.upload_bytes,
+            upload_quota: config.media.upload_quota,
         },
         ..Settings::default()
     }

@@ -196,6 +196,10 @@ section! {
         "max_bytes" => max_bytes: u64 = "52428800",
         /// For how many days a link to a file is good.
         "link_days" => link_days: u32 = "7",
+        /// The most bytes of a file that an account sends; 0 for none at all.
+        "upload_bytes" => upload_bytes: u64 = "26214400",
+        /// The most bytes of all files of an account together. They go when their links end.
+        "upload_quota" => upload_quota: u64 = "262144000",
         /// Files that are handed out at the same time, all together.
         "downloads" => downloads: usize = "200",
     }

@@ -15,6 +15,7 @@ use futures_util::stream;
 use monster_bridge_api::{InstanceName, Media, MediaError, MediaFile};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
@@ -31,7 +32,7 @@ const NAME: usize = 100;
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// How long a bridge may take to open a file.
 const OPEN: Duration = Duration::from_secs(10);
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What can be set about files: `[media]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +43,24 @@ pub struct FileSettings {
     pub max_bytes: u64,
     /// For how many days a link is good at least (`media.link_days`).
     pub link_days: u32,
+    /// Where files of accounts are kept; `None` where none are taken.
+    pub upload_dir: Option<PathBuf>,
+    /// The most bytes of a file of an account (`media.upload_bytes`).
+    pub upload_bytes: u64,
+    /// The most bytes of all files of an account that are kept (`media.upload_quota`).
+    pub upload_quota: u64,
 }
 
 impl Default for FileSettings {
     fn default() -> Self {
-        Self { public_url: "http://localhost:7580".to_owned(), max_bytes: 50 << 20, link_days: 7 }
+        Self {
+            public_url: "http://localhost:7580".to_owned(),
+            max_bytes: 50 << 20,
+            link_days: 7,
+            upload_dir: None,
+            upload_bytes: 25 << 20,
+            upload_quota: 250 << 20,
+        }
     }
 }
 
@@ -71,6 +85,7 @@ pub(crate) struct Files {
 struct Link {
     /// The last day on which it is good, since the epoch.
     until: i64,
+    /// Whose file it is; empty for one of an account here (`uploads`).
     instance: String,
     media_type: String,
     reference: String,
@@ -156,15 +171,30 @@ impl Core {
         if self.environment.now_ms() / DAY_MS > link.until {
             return Err(gone("this link has ended"));
         }
-        let bridge = self.book.places.bridge(&link.instance);
-        let (_, bridge) = bridge.ok_or_else(|| gone("the network that this file is on is not connected any more"))?;
-        let late = |_| Err(MediaError::Unavailable("the network that this file is on does not answer now".to_owned()));
-        let opened = tokio::time::timeout(OPEN, bridge.media(&link.reference)).await.unwrap_or_else(late)?;
+        let opened = if link.instance.is_empty() {
+            self.open_upload(&link.reference).await?
+        } else {
+            self.open_on_bridge(&link).await?
+        };
         let mut media = bounded(opened, self.settings.files.max_bytes)?;
         if media.media_type.is_none() && !link.media_type.is_empty() {
             media.media_type = Some(link.media_type);
         }
         Ok(OpenFile { name: name.to_owned(), media })
+    }
+
+    async fn open_on_bridge(&self, link: &Link) -> Result<Media, MediaError> {
+        let gone = "the network that this file is on is not connected any more";
+        let (_, bridge) = self.book.places.bridge(&link.instance).ok_or_else(|| MediaError::Gone(gone.to_owned()))?;
+        let late = |_| Err(MediaError::Unavailable("the network that this file is on does not answer now".to_owned()));
+        tokio::time::timeout(OPEN, bridge.media(&link.reference)).await.unwrap_or_else(late)
+    }
+
+    /// Name and media type of the file of an account that a link of ours leads to.
+    pub(super) fn upload_behind(&self, url: &str) -> Option<(String, String)> {
+        let (token, name) = self.own_file(url)?;
+        let link = self.files.read(token, &name).filter(|link| link.instance.is_empty())?;
+        Some((name, link.media_type))
     }
 
     /// [`monster_bridge_api::Host::fetch`].
@@ -208,7 +238,7 @@ fn bounded(media: Media, limit: u64) -> Result<Media, MediaError> {
 }
 
 /// A name of a file with nothing in it that could be a path, a line or an end without end.
-fn file_name(name: &str) -> String {
+pub(super) fn file_name(name: &str) -> String {
     let clean: String = name
         .chars()
         .map(|c| if matches!(c, '/' | '\\' | ':') || c.is_control() { '_' } else { c })

@@ -54,6 +54,7 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod uploads;
 mod words;
 
 pub use admin::{Admin, AdminError, BridgeState, ConversationRow, NewEnd};
@@ -66,6 +67,7 @@ pub use port::{Act, MonsterPort, Outgoing, Pushed, Sockets};
 pub use reading::{Quoted, Row, RowKind, Talk};
 pub use registry::Registry;
 pub use settings::Settings;
+pub use uploads::Uploaded;
 
 use crate::store::{Store, StoreError};
 use book::Book;
@@ -94,6 +96,7 @@ pub struct Core {
     profiles: about::Profiles,
     files: files::Files,
     kinds: kinds::Kinds,
+    uploads: uploads::Uploads,
     hints: hints::Hints,
     uses: control::Uses,
     /// [`Core::revocations`] when home sockets and calls were looked through.
@@ -122,6 +125,7 @@ impl Core {
             profiles: about::Profiles::default(),
             files: files::Files::default(),
             kinds: kinds::Kinds::default(),
+            uploads: uploads::Uploads::default(),
             hints: hints::Hints::default(),
             uses: control::Uses::default(),
             revoked: AtomicU64::new(0),

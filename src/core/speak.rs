@@ -65,7 +65,15 @@ impl Core {
         };
         match (&ext.reaction, reply) {
             (Some(emoji), Some(target)) => Ok(Said::React { target, emoji: emoji.to_string() }),
-            (_, reply) => Ok(Said::Send { words: voice.words(text), reply }),
+            (_, reply) => Ok(Said::Send { words: self.words(voice, text), reply }),
+        }
+    }
+
+    /// What is said; a message that is nothing but a link to a file of one's own is that file.
+    fn words(&self, voice: &Voice, text: &str) -> Words {
+        match self.upload_in(text).filter(|_| voice.home) {
+            Some(file) => Words { attachments: vec![file], ..Words::markdown("") },
+            None => voice.words(text),
         }
     }
 

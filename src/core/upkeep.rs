@@ -106,6 +106,7 @@ impl Core {
                     }
                 }
             }
+            self.prune_uploads().await;
             tokio::time::sleep(PRUNE).await;
         }
     }

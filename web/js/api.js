@@ -38,6 +38,11 @@ export class Api {
     return this.#ask('PUT', `/conversations/${encodeURIComponent(address)}/read`, { number });
   }
 
+  /** Sends a file: `{url, name, media_type, size}`. */
+  sendFile(file) {
+    return this.#ask('POST', `/media${query({ name: file.name || null })}`, file);
+  }
+
   /** The `iceServers` of an `RTCPeerConnection`. */
   async iceServers() {
     return (await this.#ask('GET', '/ice-servers')).iceServers ?? [];
@@ -45,10 +50,11 @@ export class Api {
 
   async #ask(method, path, body) {
     const headers = { Authorization: `Bearer ${this.#token}`, Accept: 'application/json' };
-    if (body) headers['Content-Type'] = 'application/json';
+    const isFile = body instanceof Blob;
+    if (body) headers['Content-Type'] = isFile ? body.type || 'application/octet-stream' : 'application/json';
     let response;
     try {
-      response = await this.#fetch(`/api/v1/me${path}`, { method, headers, body: body && JSON.stringify(body), cache: 'no-store', credentials: 'omit' });
+      response = await this.#fetch(`/api/v1/me${path}`, { method, headers, body: isFile ? body : body && JSON.stringify(body), cache: 'no-store', credentials: 'omit' });
     } catch {
       throw new ApiError(0, 'no answer');
     }

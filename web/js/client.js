@@ -201,6 +201,12 @@ export class Client extends Emitter {
     this.emit('messages', address, null);
   }
 
+  /** Sends a file: it is taken first, and then said by its link. */
+  async sendFile(address, file) {
+    const { url } = await this.api.sendFile(file);
+    await this.send(address, url);
+  }
+
   /** Says something: `replyTo` or `replaces` name a message. Shown at once, marked until taken. */
   async send(address, text, { replyTo, replaces } = {}) {
     const frame = { messageId: newId(), code: CODE.TEXT, to: address, text: toBase64(text), ...(replyTo && { replyTo }), ...(replaces && { replaces }) };

@@ -10,4 +10,5 @@ mod people;
 mod reading;
 mod ring;
 mod rooms;
+mod uploads;
 mod world;

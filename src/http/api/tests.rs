@@ -1,7 +1,7 @@
 //! The API as a client sees it, over a real store and router.
 
 use super::*;
-use crate::core::{Peer, Settings, Side, Speaker};
+use crate::core::{FileSettings, Peer, Settings, Side, Speaker};
 use crate::store::sqlite::SqliteStore;
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -40,7 +40,9 @@ impl Gateway {
         let environment = Environment::system();
         let token = AdminToken::load_or_make(data.path(), &|bytes| environment.random.fill(bytes)).unwrap();
         let ours = monster_protocol::Authority::new(HOST, None).unwrap();
-        let core = Core::new(environment.clone(), Arc::clone(&store), Settings::default(), ours);
+        let files = FileSettings { upload_dir: Some(data.path().join("uploads")), ..FileSettings::default() };
+        let settings = Settings { files, ..Settings::default() };
+        let core = Core::new(environment.clone(), Arc::clone(&store), settings, ours);
         let scope = Scope {
             instance: InstanceName::new("echo"),
             public_host: HOST.to_owned(),
@@ -163,7 +165,7 @@ async fn every_described_route_is_there_and_wants_the_token() {
         let token = if path.starts_with("/me") { &alice } else { gateway.token.reveal() };
         assert_eq!(gateway.as_owner(token, "PATCH", &path, None).await.status, 405, "{path}");
     }
-    assert_eq!(routes, 28);
+    assert_eq!(routes, 29);
 }
 
 #[tokio::test]

@@ -94,6 +94,8 @@ export default {
 
   'message.placeholder': 'Message {name}',
   'message.send': 'Send',
+  'message.attach': 'Send a file',
+  'message.attach-failed': 'The file was not sent: {why}',
   'message.save': 'Save',
   'message.reply': 'Reply',
   'message.edit': 'Edit',

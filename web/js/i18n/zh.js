@@ -94,6 +94,8 @@ export default {
 
   'message.placeholder': '发消息给 {name}',
   'message.send': '发送',
+  'message.attach': '发送文件',
+  'message.attach-failed': '文件未发送：{why}',
   'message.save': '保存',
   'message.reply': '回复',
   'message.edit': '编辑',

@@ -12,6 +12,9 @@ const LONGEST = 180_000;
 export class Composer {
   #onSend;
   #onLast;
+  #onFile;
+  #files;
+  #attach;
   #about = h('div', { class: 'about', hidden: true });
   #field;
   #button;
@@ -20,22 +23,27 @@ export class Composer {
   #replyTo = null;
   #replaces = null;
 
-  /** `drafts`: texts by address. `onSend(text, {replyTo, replaces})` with ids; `onLast()` edits the last own message. */
-  constructor({ address, name, drafts, onSend, onLast }) {
+  /** `drafts`: texts by address. `onSend(text, {replyTo, replaces})` with ids; `onFile(file)` sends one and resolves when that
+   * is over; `onLast()` edits the last own message. */
+  constructor({ address, name, drafts, onSend, onFile, onLast }) {
     this.#address = address;
     this.#drafts = drafts;
     this.#onSend = onSend;
     this.#onLast = onLast;
+    this.#onFile = onFile;
     const label = t('message.placeholder', { name });
     this.#field = h('textarea', { rows: '1', 'aria-label': label, placeholder: label, dir: 'auto', enterkeyhint: 'send', data: { testid: 'composer' }, on: {
       input: () => this.#changed(),
       keydown: (event) => this.#key(event),
+      paste: (event) => this.#pasted(event),
     } });
+    this.#files = h('input', { type: 'file', hidden: true, 'aria-label': t('message.attach'), data: { testid: 'files' }, on: { change: () => this.#chosen() } });
+    this.#attach = iconButton('plus', t('message.attach'), { data: { testid: 'attach' }, on: { click: () => this.#files.click() } });
     this.#button = iconButton('send', t('message.send'), { class: 'accent send', type: 'submit', data: { testid: 'send' } });
     this.element = h('form', { class: 'composer', on: { submit: (event) => {
       event.preventDefault();
       this.#send();
-    } } }, this.#about, h('div', { class: 'composer-row' }, this.#field, this.#button));
+    } } }, this.#about, h('div', { class: 'composer-row' }, this.#attach, this.#files, this.#field, this.#button));
     this.#field.value = drafts.get(address) ?? '';
     requestAnimationFrame(() => this.#changed());
   }
@@ -85,6 +93,29 @@ export class Composer {
     field.style.setProperty('height', `${Math.min(field.scrollHeight, 200)}px`);
     if (!this.#replaces) this.#drafts.set(this.#address, field.value);
     this.#button.disabled = field.value.trim() === '';
+  }
+
+  #pasted(event) {
+    const [file] = event.clipboardData?.files ?? [];
+    if (!file) return;
+    event.preventDefault();
+    this.#sendFile(file);
+  }
+
+  #chosen() {
+    const [file] = this.#files.files;
+    if (file) this.#sendFile(file);
+    this.#files.value = '';
+  }
+
+  /** One after the other: the button waits until the file is there. */
+  async #sendFile(file) {
+    if (this.#attach.disabled) return;
+    this.#attach.disabled = true;
+    this.#attach.setAttribute('aria-busy', 'true');
+    await this.#onFile(file);
+    this.#attach.disabled = false;
+    this.#attach.removeAttribute('aria-busy');
   }
 
   #key(event) {

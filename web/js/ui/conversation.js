@@ -41,6 +41,7 @@ export class ConversationView {
     this.composer = new Composer({
       address, name: conversation.name, drafts: client.drafts,
       onSend: (text, about) => client.send(address, text, about),
+      onFile: (file) => client.sendFile(address, file).catch((error) => toast(t('message.attach-failed', { why: error.message }))),
       onLast: () => this.#editLast(),
     });
     this.#older = h('button', { type: 'button', class: 'button older', text: t('chat.older'), data: { testid: 'older' }, on: { click: () => this.#loadOlder() } });

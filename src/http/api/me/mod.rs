@@ -2,6 +2,7 @@
 //! in them, and the servers for their calls. `docs/web-api.md` describes it for those who write
 //! clients. What is said now comes over home sockets; what an account may read, `core` decides.
 
+mod files;
 mod rows;
 
 use super::Api;
@@ -29,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(conversations))
         .routes(routes!(messages))
         .routes(routes!(mark_read))
+        .routes(routes!(files::send))
         .routes(routes!(ice_servers))
 }
 

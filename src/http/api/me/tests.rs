@@ -73,6 +73,22 @@ async fn conversations_and_messages_have_the_fields_that_are_described() {
 }
 
 #[tokio::test]
+async fn a_file_is_taken_and_answered_with_its_link() {
+    let gateway = Gateway::new().await;
+    let alice = gateway.person("alice").await;
+    let file = json!({ "meow": "x".repeat(100_000) });
+    let answer = gateway.as_owner(&alice, "POST", "/me/media?name=a%20cat.json", Some(&file)).await;
+    assert_eq!((answer.status, &answer.body["name"]), (201, &json!("a cat.json")), "{answer:?}");
+    assert_eq!(
+        (&answer.body["media_type"], &answer.body["size"]),
+        (&json!("application/json; charset=utf-8"), &json!(file.to_string().len()))
+    );
+    let url = answer.body["url"].as_str().unwrap();
+    assert!(url.contains("/media/") && url.ends_with("/a%20cat.json"), "{url}");
+    assert_eq!(gateway.as_owner(&alice, "POST", "/me/media?nmae=x", Some(&file)).await.status, 400);
+}
+
+#[tokio::test]
 async fn pages_are_followed_by_their_cursor() {
     let gateway = Gateway::new().await;
     let alice = gateway.person("alice").await;
