@@ -3,7 +3,8 @@
 //! `tests/support/install-servers` installs, and root where packets are lost.
 //!
 //! `steps`, `echo`, `network` and `seed` use a telephone of the tests' own ([`phone`]), which knows
-//! the protocol and nothing of the web client; `client` and `guest` use the client and the join page.
+//! the protocol and nothing of the web client; `client` and `guest` use the client and the join page,
+//! `xmpp` the client and stanza.js at a Prosody.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
 mod client;
@@ -14,6 +15,7 @@ mod phone;
 mod screenshots;
 mod seed;
 mod steps;
+mod xmpp;
 
 use monster_testkit::Gateway;
 

@@ -34,7 +34,7 @@ impl Instance {
             typing: Support::Full,
             read: full_if(!room),
             presence: full_if(!room),
-            call: Support::Words,
+            call: if room { Support::Words } else { Support::Full },
             text_bytes: None,
         }
     }

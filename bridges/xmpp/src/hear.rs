@@ -21,7 +21,10 @@ impl Instance {
         if !self.personas.is_ours(&to.to_bare()) {
             return;
         }
-        if stanza.name() == "iq" || calls::is_step(&stanza) {
+        if calls::is_step(&stanza) && stanza.name() != "presence" {
+            return self.call_stanza(running, &from, &to, &stanza);
+        }
+        if stanza.name() == "iq" {
             return self.question(running, stanza);
         }
         if let Some(room) = self.rooms.at(&from.to_bare()) {
@@ -49,7 +52,7 @@ impl Instance {
         }
     }
 
-    /// A question, or a step of a call, is answered by a task: asking others may be needed for it.
+    /// A question is answered by a task: asking others may be needed for it.
     fn question(self: &Arc<Self>, running: &Arc<Running>, stanza: Element) {
         let Some(session) = running.session() else { return };
         if stanza.name() != "iq" {

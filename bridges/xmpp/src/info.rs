@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 const NODE: &str = "https://monster-gateway.invalid/caps";
 
-/// What people of other networks can do here, sorted as XEP-0115 §5.1 wants it.
+/// What people of other networks can do here, beside calls.
 const OF_PEOPLE: [&str; 13] = [
     ns::CAPS,
     ns::CHAT_STATES,
@@ -28,6 +28,11 @@ const OF_PEOPLE: [&str; 13] = [
     ns::RETRACT,
     ns::VCARD,
 ];
+
+/// What people of other networks can do here: these, and calls.
+fn of_people() -> Vec<&'static str> {
+    OF_PEOPLE.iter().chain(&monster_jingle::ns::FEATURES).copied().collect()
+}
 
 /// What the component can do itself.
 const OF_COMPONENT: [&str; 6] = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::MUC, ns::PING, ns::VCARD, ns::COMMANDS];
@@ -50,7 +55,7 @@ const OF_ROOMS: [&str; 11] = [
 /// The capabilities of people, as presences carry them.
 pub(crate) fn caps() -> Element {
     let c = el("c", ns::CAPS).with("hash", "sha-1").with("node", NODE);
-    c.with("ver", version_hash("client", "pc", &OF_PEOPLE))
+    c.with("ver", version_hash("client", "pc", &of_people()))
 }
 
 fn version_hash(category: &str, kind: &str, features: &[&str]) -> String {
@@ -121,7 +126,7 @@ impl Instance {
         // Somebody's device, by the capabilities in its presence.
         let caps = node.is_some_and(|node| node.starts_with(NODE));
         if caps || to.resource().is_some() {
-            return xml::result(iq).child(info(node, identity("client", "pc", None), &OF_PEOPLE));
+            return xml::result(iq).child(info(node, identity("client", "pc", None), &of_people()));
         }
         match running.host.about(&persona).await {
             Ok(profile) if profile.kind != PlaceKind::Person => {

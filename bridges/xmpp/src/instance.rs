@@ -3,6 +3,7 @@
 //! Everything that answers a call of the core gets the [`Instance`]; everything that happens by
 //! itself is a task of [`Running`], which ends with `run`.
 
+use crate::calls::Calls;
 use crate::config::Config;
 use crate::names::Personas;
 use crate::people::People;
@@ -34,6 +35,7 @@ pub(crate) struct Instance {
     pub(crate) rooms: Rooms,
     pub(crate) people: People,
     pub(crate) service: Service,
+    pub(crate) calls: Calls,
     running: RwLock<Option<Arc<Running>>>,
 }
 
@@ -58,6 +60,7 @@ impl Instance {
             rooms: Rooms::default(),
             people: People::default(),
             service: Service::default(),
+            calls: Calls::default(),
             running: RwLock::new(None),
             scope,
             config,

@@ -35,8 +35,9 @@ mod xml;
 use async_trait::async_trait;
 use instance::{Instance, Running};
 use monster_bridge_api::{
-    Admission, Author, BadName, Bridge, Capabilities, ConfigError, Delivery, DeliveryError, Found, HintDelivery, Host,
-    Media, MediaError, PlaceKind, Profile, Receipt, RemoteId, RequestError, RoomUse, RunError, Scope,
+    Admission, Author, BadName, Bridge, CallDelivery, CallError, Capabilities, ConfigError, Delivery, DeliveryError,
+    Found, HintDelivery, Host, Media, MediaError, PlaceKind, Profile, Receipt, RemoteId, RequestError, RoomUse,
+    RunError, Scope,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,6 +127,11 @@ impl Bridge for Xmpp {
 
     fn hint(&self, hint: HintDelivery) {
         self.0.pass_hint(&hint);
+    }
+
+    async fn call(&self, step: CallDelivery) -> Result<(), CallError> {
+        let running = self.0.running().ok_or_else(|| CallError::Unavailable(NOT_RUNNING.to_owned()))?;
+        self.0.call(&running, step).await
     }
 
     async fn media(&self, reference: &str) -> Result<Media, MediaError> {

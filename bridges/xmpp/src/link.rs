@@ -42,6 +42,7 @@ pub(crate) async fn run(
     instance.rooms.clear();
     instance.people.clear();
     instance.service.clear();
+    instance.calls.clear();
     match failed {
         Some(why) => {
             running.host.report(Health::Down { why: why.clone() });

@@ -19,6 +19,9 @@ pub struct Prosody {
     pub clients: SocketAddr,
     /// Where the component connects.
     pub components: SocketAddr,
+    /// Where pages connect, over WebSocket.
+    pub websocket: String,
+    pages: SocketAddr,
     dir: TempDir,
     process: Option<Process>,
 }
@@ -28,6 +31,7 @@ impl Prosody {
     pub async fn start() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (clients, components) = (local(crate::free_port()), local(crate::free_port()));
+        let pages = local(crate::free_port());
         let dir = tempfile::tempdir().unwrap();
         let accounts = dir.path().join("data/localhost/accounts");
         std::fs::create_dir_all(&accounts).unwrap();
@@ -35,9 +39,10 @@ impl Prosody {
             let account = format!("return {{ [\"password\"] = \"{PASSWORD}\"; }};\n");
             std::fs::write(accounts.join(format!("{name}.dat")), account).unwrap();
         }
-        let config = prosody_config(dir.path(), clients.port(), components.port());
+        let config = prosody_config(dir.path(), [clients.port(), components.port(), pages.port()]);
         std::fs::write(dir.path().join("prosody.cfg.lua"), config).unwrap();
-        let mut prosody = Self { clients, components, dir, process: None };
+        let websocket = format!("ws://localhost:{}/xmpp-websocket", pages.port());
+        let mut prosody = Self { clients, components, websocket, pages, dir, process: None };
         prosody.restart().await;
         prosody
     }
@@ -56,7 +61,13 @@ impl Prosody {
         let mut process = Process::start("prosody", command, &self.dir.path().join("log"));
         process.listens(self.clients).await;
         process.listens(self.components).await;
+        process.listens(self.pages).await;
         self.process = Some(process);
+    }
+
+    /// The address and the password of one of its accounts.
+    pub fn account(&self, name: &str) -> (String, String) {
+        (format!("{name}@localhost"), PASSWORD.to_owned())
     }
 
     /// A bridge section for it; `extra` are further keys.
@@ -77,7 +88,7 @@ fn component_section(instance: &str, components: SocketAddr, extra: &str) -> Str
     )
 }
 
-fn prosody_config(dir: &Path, clients: u16, components: u16) -> String {
+fn prosody_config(dir: &Path, [clients, components, pages]: [u16; 3]) -> String {
     let dir = dir.display();
     format!(
         r#"
@@ -89,7 +100,12 @@ interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {clients} }}
 component_ports = {{ {components} }}
 component_interfaces = {{ "127.0.0.1" }}
-modules_enabled = {{ "roster", "saslauth", "disco", "ping", "carbons", "smacks", "mam", "pep", "vcard4", "vcard_legacy", "blocklist", "offline", "csi" }}
+http_ports = {{ {pages} }}
+http_interfaces = {{ "127.0.0.1" }}
+https_ports = {{ }}
+http_default_host = "localhost"
+consider_websocket_secure = true
+modules_enabled = {{ "roster", "saslauth", "disco", "ping", "carbons", "smacks", "mam", "pep", "vcard4", "vcard_legacy", "blocklist", "offline", "csi", "websocket" }}
 modules_disabled = {{ "s2s", "tls" }}
 authentication = "internal_plain"
 c2s_require_encryption = false

@@ -4,7 +4,7 @@
 use crate::error::Refused;
 use crate::model::Kind;
 use crate::ns;
-use crate::reason::Reason;
+use crate::reason::{Condition, Reason};
 use crate::xml::{Build, attr, children};
 use minidom::Element;
 
@@ -51,6 +51,10 @@ pub struct Ending {
 }
 
 impl Ending {
+    pub(crate) fn tie_break() -> Self {
+        Self { tie_break: true, ..Self::of(Reason::with_words(Condition::Expired, "Tie-Break")) }
+    }
+
     pub(crate) fn of(reason: Reason) -> Self {
         Self { reason: Some(reason), ..Self::default() }
     }
@@ -60,6 +64,11 @@ impl Message {
     /// Whether an element is one of these messages.
     pub fn is(element: &Element) -> bool {
         element.has_ns(ns::MESSAGE)
+    }
+
+    /// What the other side is told whose invitation crosses one of ours that goes first (XEP-0353 §4.1).
+    pub fn tie_break(id: &str) -> Self {
+        Self { id: id.to_owned(), kind: MessageKind::Reject(Ending::tie_break()) }
     }
 
     /// Reads one.

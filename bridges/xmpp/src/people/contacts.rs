@@ -173,7 +173,12 @@ impl Instance {
             return self.bot_presence(&session, presence_, &pair).await;
         };
         match presence_.attr("type") {
-            None | Some("unavailable") => self.seen(running, &from, presence_),
+            None | Some("unavailable") => {
+                if let Some(device) = attr(presence_, "from").and_then(|jid| jid::Jid::new(jid).ok()) {
+                    self.calls.presence(&device, presence_.attr("type").is_none());
+                }
+                self.seen(running, &from, presence_);
+            }
             Some("probe") if self.people.contacts.lock().get(&pair).is_some_and(|contact| contact.from) => {
                 let _ = session.send(&available(&pair, None)).await;
             }

@@ -27,10 +27,9 @@ impl Dialogue {
         if !self.by_message || self.proceeded {
             return;
         }
-        let tie_break = Ending { tie_break: true, ..Ending::of(Reason::with_words(Condition::Expired, "Tie-Break")) };
         let peer = self.peer.clone();
         match (self.stage, self.device.clone()) {
-            (Stage::Calling, _) if self.outrun => self.say(&peer, MessageKind::Retract(tie_break)),
+            (Stage::Calling, _) if self.outrun => self.say(&peer, MessageKind::Retract(Ending::tie_break())),
             // (Why somebody gives up is nobody's business: XEP-0353 §6.)
             (Stage::Calling, _) => {
                 self.say(&peer, MessageKind::Retract(Ending::of(Reason::new(Condition::Cancel))));
@@ -112,6 +111,15 @@ impl Dialogue {
             }
         } else if self.device.as_deref() == Some(device) && self.stage != Stage::New {
             self.lost();
+        }
+        self.take_out()
+    }
+
+    /// The invitation came back: it has reached nobody; `why` in words.
+    pub fn bounced(&mut self, why: &str) -> Vec<Output> {
+        if self.stage == Stage::Calling && self.by_message && !self.proceeded {
+            self.by_message = false;
+            self.fewer_devices("", EndReason::Failed(why.to_owned()));
         }
         self.take_out()
     }

@@ -155,6 +155,20 @@ fn a_device_that_cannot_take_the_session_ends_the_call_if_it_was_the_last_one() 
 }
 
 #[test]
+fn an_invitation_that_comes_back_ends_the_call_unless_a_device_has_a_session() {
+    let mut stage = Stage::calling(true);
+    stage.does(offer(false));
+    let out = stage.gateway.bounced("bob is not there");
+    stage.carry(out, true);
+    assert_eq!(stage.ended(), Some(&EndReason::Failed("bob is not there".to_owned())));
+    let reach = Reach { by_message: true, devices: vec![TABLET.to_owned()] };
+    let mut gateway = Dialogue::to("bob@xmpp.example", GATEWAY, SID, reach);
+    gateway.step(offer(false)).unwrap();
+    assert_eq!(gateway.bounced("bob is not there"), []);
+    assert!(!gateway.is_over());
+}
+
+#[test]
 fn a_device_that_goes_away_is_gone() {
     let mut stage = Stage::up(true);
     let out = stage.gateway.gone(TABLET);
