@@ -23,6 +23,8 @@ const ROOM_PAUSE: Duration = Duration::from_secs(30);
 const PERSON_PAUSE: Duration = Duration::from_secs(10);
 /// What the key of the line with the link to a call ends with, after the call's id.
 const LINE: &str = "-link";
+/// The same of the line with a caller's own link.
+const CALLERS_LINE: &str = "-begin";
 /// The most pauses that are remembered.
 const PAUSES: usize = 10_000;
 
@@ -112,7 +114,9 @@ pub(super) async fn for_caller(
         .invite(invitation, calls.settings.link, Arc::new(welcome))
         .ok_or_else(|| unavailable("too many links to calls are waiting for somebody; try again later".to_owned()))?;
     let line = format!("To call {} ({}), open {link}", Core::shown_name(&to.name), media_word(media));
-    let posted = calls.core.post_line(&to, &from.address, &format!("{id}{LINE}"), Line::Notice(line)).await;
+    // The call is not there yet: it begins when the page is opened.
+    let key = format!("{id}{CALLERS_LINE}");
+    let posted = calls.core.post_line(&to, &from.address, &key, Line::Notice(line)).await;
     posted.map_err(|error| unavailable(error.to_string()))
 }
 
