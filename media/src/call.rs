@@ -3,11 +3,12 @@
 //! A call does no I/O: the worker that carries it feeds datagrams and the time, and takes datagrams
 //! out of an [`Outbox`]. Everything about a call happens on one thread.
 
-use crate::engine::{Broken, Datagram, Mid, Output, Peer, RtpPacket, Ssrc, Transmit};
+use crate::engine::{Broken, Datagram, Mid, Output, RtpPacket, Ssrc, Transmit};
 use crate::figures::Meter;
 use crate::forward::{Clock, Flow};
 use crate::negotiate::{Session, Setting};
 use crate::relay::Request;
+use crate::transports::Transports;
 use crate::watch::Watch;
 use crate::{Event, Figures, Leg, MediaKind};
 use std::sync::Arc;
@@ -71,7 +72,7 @@ impl Call {
         let reply = match request {
             Request::TakeOffer(leg, sdp, to) => reply(to, self.session.take_offer(leg, &sdp)),
             Request::Offer(leg, video, to) => reply(to, self.session.offer(leg, video, now)),
-            Request::TakeAnswer(leg, sdp, to) => reply(to, self.session.take_answer(leg, &sdp)),
+            Request::TakeAnswer(leg, sdp, to) => reply(to, self.session.take_answer(leg, &sdp, now)),
             Request::Answer(leg, to) => reply(to, self.session.answer(leg, now)),
             Request::LoopBack(leg, to) => reply(to, self.session.loop_back(leg, now)),
             Request::Restart(leg, to) => reply(to, self.session.restart(leg, now)),
@@ -293,7 +294,7 @@ impl Call {
         }
     }
 
-    fn with_flow_to(&mut self, leg: Leg, mid: Mid, act: impl FnOnce(&mut Flow, &mut Peer)) {
+    fn with_flow_to(&mut self, leg: Leg, mid: Mid, act: impl FnOnce(&mut Flow, &mut Transports)) {
         for from in LEGS {
             let end = &mut self.ends[at(from)];
             let flow = end.flows.iter_mut().find(|flow| flow.is_on() && flow.to == leg && flow.to_mid == mid);

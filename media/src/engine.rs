@@ -19,7 +19,7 @@ use str0m::format::{FormatParams, PayloadParams};
 use str0m::media::{Direction, Frequency, KeyframeRequestKind};
 use str0m::net::{DatagramRecv, Receive, TcpType};
 use str0m::rtp::{Extension, ExtensionMap, RtpWrite};
-use str0m::{Candidate, Event, IceConnectionState, Input, Rtc, RtcConfig};
+use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Rtc, RtcConfig};
 
 pub(crate) use str0m::media::Mid;
 pub(crate) use str0m::net::{Protocol, Transmit};
@@ -116,15 +116,24 @@ pub(crate) enum Output {
     Until(Instant),
 }
 
-/// One leg's WebRTC session.
+/// One WebRTC session of a leg, which mostly has one (`transports`).
 pub(crate) struct Peer {
-    rtc: Rtc,
+    rtc: Box<Rtc>,
     pending: Option<SdpPendingOffer>,
+    /// It has a section for pictures.
+    video: bool,
+}
+
+/// What the far side addresses a session by, and proves that it may.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) ufrag: String,
+    pub(crate) pwd: String,
 }
 
 impl Peer {
-    /// A session that knows these codecs.
-    pub(crate) fn new(codecs: &[Codec], now: Instant) -> Peer {
+    /// A session that knows these codecs, under a name of its own or this one.
+    pub(crate) fn new(codecs: &[Codec], login: Option<Login>, now: Instant) -> Peer {
         let mut config = RtcConfig::new()
             .set_crypto_provider(CRYPTO.clone())
             .set_rtp_mode(true)
@@ -139,10 +148,13 @@ impl Peer {
         if let Some(certificate) = CERTIFICATE.as_ref() {
             config = config.set_dtls_cert(certificate.clone());
         }
+        if let Some(Login { ufrag, pwd }) = login {
+            config = config.set_local_ice_credentials(IceCreds { ufrag, pass: pwd });
+        }
         for codec in codecs {
             add_codec(&mut config, *codec);
         }
-        Peer { rtc: config.build(now), pending: None }
+        Peer { rtc: Box::new(config.build(now)), pending: None, video: false }
     }
 
     /// Takes an offer and gives the answer.
@@ -150,6 +162,7 @@ impl Peer {
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|_| Rejected)?;
         self.pending = None;
         let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|_| Rejected)?;
+        self.video = has_video(sdp);
         Ok(answer.to_sdp_string())
     }
 
@@ -185,6 +198,7 @@ impl Peer {
     pub(crate) fn accept_answer(&mut self, sdp: &str) -> Result<(), Rejected> {
         let answer = SdpAnswer::from_sdp_string(sdp).map_err(|_| Rejected)?;
         let pending = self.pending.take().ok_or(Rejected)?;
+        self.video = has_video(sdp);
         self.rtc.sdp_api().accept_answer(pending, answer).map_err(|_| Rejected)
     }
 
@@ -196,6 +210,25 @@ impl Peer {
     /// The ICE user name that far sides address this session by.
     pub(crate) fn ufrag(&mut self) -> String {
         self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
+    /// Decides which way is used (RFC 8445 §6.1.1), although it did not offer.
+    pub(crate) fn control(&mut self) {
+        self.rtc.direct_api().set_ice_controlling(true);
+    }
+
+    /// Sends a section from these sources.
+    pub(crate) fn send_as(&mut self, mid: Mid, source: u32, repair: Option<u32>) {
+        let mut api = self.rtc.direct_api();
+        if let Some(own) = api.stream_tx_by_mid(mid, None).map(|stream| stream.ssrc()) {
+            api.remove_stream_tx(own);
+            api.declare_stream_tx(source.into(), repair.map(Into::into), mid, None);
+        }
+    }
+
+    /// Whether pictures are among what it carries.
+    pub(crate) fn has_video(&self) -> bool {
+        self.video
     }
 
     /// An address of ours.
@@ -235,13 +268,13 @@ impl Peer {
         self.rtc.handle_input(Input::Receive(now, datagram.0)).map_err(|_| Broken)
     }
 
-    /// Gives a datagram back if it is for this session: a STUN message is told by its integrity.
-    pub(crate) fn accepts<'a>(&self, now: Instant, datagram: Datagram<'a>) -> Option<Datagram<'a>> {
+    /// Whether a datagram is for this session, and the datagram. A STUN message is told by its integrity.
+    pub(crate) fn accepts<'a>(&self, now: Instant, datagram: Datagram<'a>) -> (bool, Option<Datagram<'a>>) {
         let input = Input::Receive(now, datagram.0);
         let accepted = self.rtc.accepts(&input);
         match input {
-            Input::Receive(_, receive) if accepted => Some(Datagram(receive)),
-            _ => None,
+            Input::Receive(_, receive) => (accepted, Some(Datagram(receive))),
+            Input::Timeout(_) => (false, None),
         }
     }
 
@@ -308,6 +341,11 @@ impl Peer {
     pub(crate) fn close(&mut self) {
         let _ = self.rtc.close();
     }
+}
+
+/// Whether a description, as `sdp` prints it, has pictures.
+fn has_video(sdp: &str) -> bool {
+    sdp.lines().any(|line| line.starts_with("m=video 9 "))
 }
 
 /// Makes an offer of what is: the engine makes one where something changes only, so a direction goes

@@ -4,9 +4,10 @@
 //! stands in the receiver's stream (`rewrite`), and when its sender may be asked for a whole
 //! picture again. `call` makes flows from what was agreed and runs packets through them.
 
-use crate::engine::{ExtensionValues, Mid, Packet, Peer, RtpPacket, Ssrc};
+use crate::engine::{ExtensionValues, Mid, Packet, RtpPacket, Ssrc};
 use crate::format::Key;
 use crate::rewrite::{Place, Rewriter};
+use crate::transports::{Sender, Transports};
 use crate::{Leg, MediaKind};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -32,7 +33,7 @@ pub(crate) struct Flow {
     /// Where it goes.
     pub(crate) to: Leg,
     pub(crate) to_mid: Mid,
-    sender: Option<Ssrc>,
+    sender: Option<Sender>,
     /// By payload type of the source: that of the receiver, and the clock rate.
     numbers: Box<[Option<(u8, u32)>; 128]>,
     rewriter: Rewriter,
@@ -111,7 +112,13 @@ impl Flow {
     }
 
     /// Hands a packet to the receiver's engine. False where it cannot be forwarded.
-    pub(crate) fn pass(&mut self, packet: RtpPacket, clock: &mut Clock, receiver: &mut Peer, now: Instant) -> bool {
+    pub(crate) fn pass(
+        &mut self,
+        packet: RtpPacket,
+        clock: &mut Clock,
+        receiver: &mut Transports,
+        now: Instant,
+    ) -> bool {
         self.count.came(packet.header.ssrc, *packet.seq_no);
         let number = usize::from(*packet.header.payload_type);
         let Some((number, rate)) = self.numbers.get(number).copied().flatten().filter(|_| self.on) else {
@@ -147,7 +154,7 @@ impl Flow {
     }
 
     /// The receiver wants a whole picture: its sender is asked, now or as soon as it may be.
-    pub(crate) fn want_picture(&mut self, source: &mut Peer, now: Instant) {
+    pub(crate) fn want_picture(&mut self, source: &mut Transports, now: Instant) {
         if self.kind != MediaKind::Video {
             return;
         }
@@ -165,7 +172,7 @@ impl Flow {
     }
 
     /// The receiver's path carries this much: its sender is told, if that is news.
-    pub(crate) fn limit(&mut self, bits: u64, source: &mut Peer, now: Instant) {
+    pub(crate) fn limit(&mut self, bits: u64, source: &mut Transports, now: Instant) {
         let bits = bits.max(LEAST);
         let stands =
             self.limit.is_some_and(|(told, at)| told.abs_diff(bits) < told / LIMIT_MOVES && now < at + LIMIT_STANDS);

@@ -32,7 +32,7 @@ pub fn answered(offers: &[&str]) -> Result<String, Refused> {
 pub fn offered(answer: &str) -> Result<(), Refused> {
     let mut session = session()?;
     session.offer(Leg::Callee, true, Instant::now())?;
-    session.take_answer(Leg::Callee, answer).map(drop)
+    session.take_answer(Leg::Callee, answer, Instant::now()).map(drop)
 }
 
 /// Feeds datagrams to an engine that was given an offer, and tells whom the last one names.

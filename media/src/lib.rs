@@ -31,6 +31,7 @@ mod rewrite;
 mod sdp;
 mod stun;
 mod tcp;
+mod transports;
 mod watch;
 mod worker;
 

@@ -2,18 +2,20 @@
 //!
 //! A [`Session`] keeps what each leg has said, as [`Line`]s: a line is one medium of the call (its
 //! sound, a camera, a screen), which stands in a section of its own in each leg's descriptions.
-//! `compose` puts descriptions together, `early` keeps candidates until they can be used. `call`
+//! `compose` puts descriptions together, `apart` has those sections that are not bundled, `early` keeps candidates until they can be used. `call`
 //! calls in here, and forwards packets by what was agreed.
 //!
 //! Every method either does all of what it says or refuses and changes nothing.
 
+mod apart;
 mod compose;
 mod early;
 
-use crate::engine::{self, Change, Peer, Way};
+use crate::engine::{self, Change, Way};
 use crate::format::Format;
 use crate::sdp::print::Origin;
 use crate::sdp::{Description, Direction, Numbers, Section, Setup};
+use crate::transports::Transports;
 use crate::{Codec, Described, Leg, MediaKind, Refused};
 use early::Early;
 use std::sync::Arc;
@@ -60,7 +62,7 @@ pub(crate) struct Session {
 
 /// A leg's descriptions.
 struct Side {
-    peer: Option<Box<Peer>>,
+    peer: Option<Transports>,
     slots: Vec<Slot>,
     theirs: Option<Theirs>,
     ours: Option<Ours>,
@@ -82,6 +84,8 @@ struct Slot {
     line: Option<usize>,
     /// The engine knows it. Sections that never were agreed upon it never sees.
     known: bool,
+    /// It was not turned off.
+    on: bool,
 }
 
 /// An offer taken and not yet answered; the line of each of its sections.
@@ -122,17 +126,20 @@ impl Session {
         Session { setting, sides: [side(), side()], lines: Vec::new(), echo: None }
     }
 
-    /// A leg's engine, once it has one.
-    pub(crate) fn peer(&mut self, leg: Leg) -> Option<&mut Peer> {
-        self.sides[at(leg)].peer.as_deref_mut()
+    /// A leg's engines, once it has any.
+    pub(crate) fn peer(&mut self, leg: Leg) -> Option<&mut Transports> {
+        self.sides[at(leg)].peer.as_mut()
     }
 
     /// The ICE user names by which a leg's far side addresses us: that in force, and that of an
     /// offer of ours that is not answered yet.
     pub(crate) fn names(&mut self, leg: Leg) -> Vec<String> {
         let side = &mut self.sides[at(leg)];
-        let offered = side.ours.as_ref().map(|ours| ours.offer.transport.ufrag.clone());
-        let mut names: Vec<String> = side.peer.as_deref_mut().map(Peer::ufrag).into_iter().chain(offered).collect();
+        let offered = side.ours.iter().flat_map(|ours| ours.offer.transports().map(|of| of.ufrag.clone()));
+        let offered: Vec<String> = offered.collect();
+        let mut names = side.peer.as_mut().map(Transports::names).unwrap_or_default();
+        names.extend(offered);
+        names.sort();
         names.dedup();
         names
     }
@@ -175,7 +182,7 @@ impl Session {
         let restart_only = !first && self.changes_nothing(leg, &offer, &lines);
         let described = described(&offer, restart_only, false);
         self.sides[at(leg)].numbers = numbers;
-        self.sides[at(leg)].early.expect(&offer.transport.ufrag);
+        self.sides[at(leg)].early.expect(&offer.generation());
         self.sides[at(leg)].theirs = Some(Theirs { offer, lines });
         Ok(described)
     }
@@ -217,11 +224,11 @@ impl Session {
     }
 
     /// Takes the answer to our last offer.
-    pub(crate) fn take_answer(&mut self, leg: Leg, text: &str) -> Result<Described, Refused> {
+    pub(crate) fn take_answer(&mut self, leg: Leg, text: &str, now: Instant) -> Result<Described, Refused> {
         let mut answer = Description::read(text)?;
         self.keep_usable(&mut answer);
-        let side = &mut self.sides[at(leg)];
-        let (Some(ours), Some(peer)) = (side.ours.as_ref(), side.peer.as_mut()) else {
+        let side = &self.sides[at(leg)];
+        let (Some(ours), true) = (side.ours.as_ref(), side.peer.is_some()) else {
             return Err(Refused::OutOfOrder("there is no offer that this could answer"));
         };
         ours.narrow(&mut answer)?;
@@ -233,16 +240,25 @@ impl Session {
         if !matches!(answer.transport.setup, Some(Setup::Passive)) {
             answer.transport.setup = Some(Setup::Active);
         }
-        let regular = compose::for_engine(&answer, &ours.order);
-        peer.accept_answer(&regular).map_err(|_| Refused::Malformed("it does not fit the offer"))?;
         let described = described(&answer, false, ours.leaves_out_first(&answer));
-        let Some(ours) = side.ours.take() else { return Ok(described) };
+        side.keeps_transports(&answer)?;
+        let regular = compose::for_engine(&answer.bundled(), &ours.order);
+        let parted = self.take_apart(leg, &answer, now)?;
+        let side = &mut self.sides[at(leg)];
+        let (Some(ours), Some(peer)) = (side.ours.take(), side.peer.as_mut()) else { return Ok(described) };
+        if peer.main().accept_answer(&regular).is_err() {
+            side.ours = Some(ours);
+            return Err(Refused::Malformed("it does not fit the offer"));
+        }
+        for parted in parted {
+            peer.part(&parted.mid, parted.peer);
+        }
         if side.slots.is_empty() || ours.restart {
-            side.early.expect(&answer.transport.ufrag);
+            side.early.expect(&answer.generation());
         }
         side.numbers = numbers;
         side.order.clone_from(&ours.order);
-        self.agree(leg, &answer, &ours.lines, &ours.order);
+        self.agree(leg, &answer, &ours.lines);
         self.begin(leg);
         Ok(described)
     }
@@ -314,7 +330,9 @@ impl Session {
         for rtp in description.sections.iter_mut().filter_map(|section| section.rtp.as_mut()) {
             rtp.formats.retain(|format| self.setting.codecs.contains(&format.key.codec) && engine::carries(format.key));
         }
-        description.transport.candidates.retain(|line| matches!(engine::Remote::read(line), Ok(Some(_))));
+        for transport in description.transports_mut() {
+            transport.candidates.retain(|line| matches!(engine::Remote::read(line), Ok(Some(_))));
+        }
     }
 
     /// What a leg says of a line: what it asks for now, or else what was agreed.
@@ -340,10 +358,11 @@ impl Session {
     }
 
     /// Writes down what a leg has agreed to.
-    fn agree(&mut self, leg: Leg, description: &Description, lines: &[Option<usize>], order: &[String]) {
+    fn agree(&mut self, leg: Leg, description: &Description, lines: &[Option<usize>]) {
         let mut slots = Vec::with_capacity(description.sections.len());
         for (section, line) in description.sections.iter().zip(lines) {
-            let end = section.live().filter(|_| order.contains(&section.mid)).and_then(|_| End::of(section));
+            let known = self.sides[at(leg)].has_engine_for(&section.mid);
+            let end = section.live().filter(|_| known).and_then(|_| End::of(section));
             if let Some(line) = line.and_then(|line| self.lines.get_mut(line)) {
                 line.refused[at(leg)] = end.is_none();
                 line.ends[at(leg)] = end;
@@ -354,7 +373,8 @@ impl Session {
                 protocol: section.protocol.clone(),
                 numbers: section.numbers.clone(),
                 line: *line,
-                known: order.contains(&section.mid),
+                known,
+                on: section.on,
             });
         }
         self.sides[at(leg)].slots = slots;
@@ -364,7 +384,8 @@ impl Session {
     fn begin(&mut self, leg: Leg) {
         let side = &mut self.sides[at(leg)];
         if let Some(peer) = &mut side.peer {
-            side.early.release().for_each(|remote| peer.add_remote(remote));
+            let slots = &side.slots;
+            side.early.release().for_each(|named| add_remote(peer, slots, named));
             if self.lines.iter().any(|line| line.kind == MediaKind::Video) {
                 peer.expect_video();
             }
@@ -396,6 +417,30 @@ impl Side {
         !self.slots.is_empty()
     }
 
+    /// Whether a section has a transport of its own.
+    fn is_apart(&self, mid: &str) -> bool {
+        self.peer.as_ref().is_some_and(|transports| transports.is_apart(mid))
+    }
+
+    /// Whether an engine was told of a section.
+    fn has_engine_for(&self, mid: &str) -> bool {
+        self.order.iter().any(|known| known == mid) || self.is_apart(mid)
+    }
+
+    /// Whether a description leaves sections that were agreed upon with the transport that they have.
+    fn keeps_transports(&self, description: &Description) -> Result<(), Refused> {
+        let changes = |(section, slot): (&Section, &Slot)| {
+            slot.known
+                && slot.on
+                && section.live().is_some()
+                && section.transport.is_some() != self.is_apart(&section.mid)
+        };
+        if description.sections.iter().zip(&self.slots).any(changes) {
+            return Err(Refused::Unsupported("a media section that joins or leaves the bundle"));
+        }
+        Ok(())
+    }
+
     /// Whether a section is one that the engine knows.
     fn knows(&self, index: usize) -> bool {
         self.slots.get(index).is_some_and(|slot| slot.known)
@@ -412,7 +457,7 @@ impl Side {
         if !offer.sections.iter().zip(&self.slots).all(same) {
             return Err(Refused::Malformed("its media sections are not those of before"));
         }
-        Ok(())
+        self.keeps_transports(offer)
     }
 }
 
@@ -480,6 +525,12 @@ fn described(description: &Description, restart_only: bool, narrowed: bool) -> D
         restart_only,
         narrowed,
     }
+}
+
+/// Gives an engine a candidate, that of the section which it is for.
+fn add_remote(peer: &mut Transports, slots: &[Slot], named: early::Named) {
+    let by_index = named.index.and_then(|index| slots.get(usize::from(index))).map(|slot| slot.mid.as_str());
+    peer.add_remote(named.mid.as_deref().or(by_index), named.remote);
 }
 
 /// Whether a section has a format that a call can consist of.

@@ -16,6 +16,9 @@ pub(crate) use numbers::Numbers;
 /// As many media sections as a description may have.
 pub(crate) const MAX_SECTIONS: usize = 16;
 
+/// As many of them as need not be bundled with the first.
+pub(crate) const MAX_APART: usize = 3;
+
 /// A session description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Description {
@@ -23,7 +26,7 @@ pub(crate) struct Description {
     pub(crate) sections: Vec<Section>,
 }
 
-/// How to reach and recognise who described the session; the same for all sections (BUNDLE).
+/// How to reach and recognise who described the session; the same for all sections that are bundled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Transport {
     /// `a=ice-ufrag`.
@@ -59,6 +62,8 @@ pub(crate) struct Section {
     pub(crate) numbers: Vec<String>,
     /// It is not turned off (port 0 outside of the bundle).
     pub(crate) on: bool,
+    /// The transport of a section that is not bundled with the first one that is on.
+    pub(crate) transport: Option<Transport>,
     /// `a=mid`, or one of ours where there was none.
     pub(crate) mid: String,
     /// The media of a section that the relay can carry.
@@ -105,6 +110,22 @@ impl Direction {
 }
 
 impl Description {
+    /// All transports, that of the bundle first.
+    pub(crate) fn transports(&self) -> impl Iterator<Item = &Transport> {
+        std::iter::once(&self.transport).chain(self.sections.iter().filter_map(|section| section.transport.as_ref()))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn transports_mut(&mut self) -> impl Iterator<Item = &mut Transport> {
+        let apart = self.sections.iter_mut().filter_map(|section| section.transport.as_mut());
+        std::iter::once(&mut self.transport).chain(apart)
+    }
+
+    /// What is another after each restart of ICE.
+    pub(crate) fn generation(&self) -> String {
+        self.transports().map(|transport| transport.ufrag.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether something is true of a section that is not turned off.
     pub(crate) fn any(&self, is: impl Fn(&Rtp) -> bool) -> bool {
         self.sections.iter().filter_map(Section::live).any(is)

@@ -20,7 +20,8 @@ impl Phone {
     }
 
     /// A further device of an account; `config` as for `RTCPeerConnection`, and `filter`, which every
-    /// candidate that it tells must contain, and `videoCodec`, the only one that it has.
+    /// candidate that it tells must contain, and `videoCodec`, the only one that it has,
+    /// and `apart` for one that does not bundle.
     pub(crate) async fn device(browser: &Browser, gateway: &Gateway, name: &str, token: &str, config: Value) -> Self {
         let tab = browser.tab(name).await;
         let page = format!("http://{}/phone", gateway.host());

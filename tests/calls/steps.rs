@@ -196,6 +196,43 @@ async fn both_ends_use_a_codec_that_both_have() {
     }
 }
 
+/// How many transports a telephone has connected.
+async fn transports(phone: &Phone) -> u64 {
+    const COUNT: &str = "async () => {
+        const rows = [...(await window.phone.connection.getStats()).values()];
+        return rows.filter((row) => row.type === 'transport' && row.dtlsState === 'connected').length;
+    }";
+    phone.tab.run(COUNT, serde_json::Value::Null).await.as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_device_that_does_not_bundle_calls_and_is_called_with_pictures_and_is_held() {
+    let gateway = gateway().await;
+    let browser = Browser::start().await;
+    let alice = Phone::new(&browser, &gateway, "alice").await;
+    let token = gateway.account("bob").await;
+    let bob = Phone::device(&browser, &gateway, "bob", &token, json!({"apart": true})).await;
+    for (caller, callee) in [(&alice, &bob), (&bob, &alice)] {
+        caller.reach(callee, true).await;
+        tokio::join!(alice.hears_and_sees(), bob.hears_and_sees());
+        assert_eq!((transports(&alice).await, transports(&bob).await), (1, 2));
+        alice.tell("direct('inactive')").await;
+        tokio::join!(bob.tab.frames_stop(), bob.tab.sound_stops(), alice.tab.frames_stop(), alice.tab.sound_stops());
+        alice.tell("direct('sendrecv')").await;
+        tokio::join!(alice.hears_and_sees(), bob.hears_and_sees());
+        bob.tell("restart()").await;
+        tokio::join!(alice.hears_and_sees(), bob.hears_and_sees());
+        caller.tell("end()").await;
+        tokio::join!(alice.is_over(), bob.is_over());
+    }
+    // Voice becomes video, which gets a transport of its own.
+    alice.reach(&bob, false).await;
+    tokio::join!(alice.hears(), bob.hears());
+    alice.tell("addVideo()").await;
+    bob.hears_and_sees().await;
+    browser.assert_quiet().await;
+}
+
 #[tokio::test]
 async fn two_changes_that_cross_are_settled() {
     let (_gateway, browser, alice, bob) = two().await;

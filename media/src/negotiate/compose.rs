@@ -1,10 +1,12 @@
 //! Puts descriptions together: for the engine, of what a leg said; for a leg, of what the engine
 //! said and what the other leg wants.
 
+use super::apart::apart;
 use super::{End, Line, Ours, Session, Slot, Theirs, at, carries_media};
-use crate::engine::{Change, Mid, Peer, Protocol};
+use crate::engine::{Change, Login, Mid, Peer, Protocol};
 use crate::sdp::print::Origin;
 use crate::sdp::{Description, Direction, Rtp, Section};
+use crate::transports::Transports;
 use crate::{Leg, Refused};
 use std::time::Instant;
 
@@ -12,7 +14,7 @@ use std::time::Instant;
 const STREAM: &str = "call";
 
 /// The engine said something that the relay does not understand.
-const UNEXPECTED: Refused = Refused::Unsupported("the media engine cannot describe it");
+pub(super) const UNEXPECTED: Refused = Refused::Unsupported("the media engine cannot describe it");
 
 impl Session {
     /// Has the engine make an offer, and writes it for the leg.
@@ -28,13 +30,18 @@ impl Session {
         }
         let mut peer = match self.sides[at(leg)].peer.take() {
             Some(peer) => peer,
-            None => self.new_peer(now),
+            None => Transports::new(self.new_peer(None, now)),
         };
         let offered = peer.offer(changes);
         self.sides[at(leg)].peer = Some(peer);
-        let (text, mids) = offered.map_err(|_| UNEXPECTED)?;
-        let raw = Description::read(&text).map_err(|_| UNEXPECTED)?;
+        let offered = offered.map_err(|_| UNEXPECTED)?;
+        let mut raw = Description::read(&offered.main).map_err(|_| UNEXPECTED)?;
         let order: Vec<String> = raw.sections.iter().map(|section| section.mid.clone()).collect();
+        raw.sections.retain(|section| !self.sides[at(leg)].is_apart(&section.mid));
+        for text in &offered.apart {
+            let Description { transport, sections } = Description::read(text).map_err(|_| UNEXPECTED)?;
+            raw.sections.extend(sections.into_iter().map(|section| apart(section, &transport)));
+        }
 
         let side = &self.sides[at(leg)];
         let mut lines: Vec<Option<usize>> = side.slots.iter().map(|slot| slot.line).collect();
@@ -46,27 +53,31 @@ impl Session {
                 _ => slot.turned_off(),
             });
         }
-        for (line, mid) in added.iter().zip(&mids) {
+        for (line, mid) in added.iter().zip(&offered.added) {
             let section = raw.sections.iter().find(|section| Mid::from(section.mid.as_str()) == *mid);
             let section = section.ok_or(UNEXPECTED)?;
             sections.push(self.offered(leg, *line, section, &Slot::of(section)));
             lines.push(Some(*line));
         }
-        let offer = Description { transport: self.our_transport(raw.transport), sections };
+        let offer = self.reachable(Description { transport: raw.transport, sections });
         let restart = matches!(changes, [Change::Restart]);
         let side = &mut self.sides[at(leg)];
         side.origin.version += 1;
-        let text = offer.print(side.origin);
+        let text = offer.print_offer(side.origin);
         side.ours = Some(Ours { offer, lines, order, restart });
         Ok(text)
     }
 
     /// Has the engine answer an offer, and writes the answer for the leg.
     pub(super) fn describe_answer(&mut self, leg: Leg, theirs: &Theirs, now: Instant) -> Result<String, Refused> {
-        let narrowed = self.narrowed(leg, theirs);
+        let mut narrowed = self.narrowed(leg, theirs);
         let side = &self.sides[at(leg)];
+        if side.peer.is_none() {
+            narrowed.root();
+        }
         let mut order = side.order.clone();
-        for section in narrowed.sections.iter().filter(|section| section.live().is_some()) {
+        let joint = |section: &&Section| section.live().is_some() && section.transport.is_none();
+        for section in narrowed.sections.iter().filter(joint) {
             if !order.contains(&section.mid) {
                 order.push(section.mid.clone());
             }
@@ -74,19 +85,35 @@ impl Session {
         if order.is_empty() {
             return Err(Refused::NoCodec);
         }
-        let regular = for_engine(&narrowed, &order);
+        let regular = for_engine(&narrowed.bundled(), &order);
         let mut peer = match self.sides[at(leg)].peer.take() {
             Some(peer) => peer,
-            None => self.new_peer(now),
+            None => Transports::new(self.new_peer(None, now)),
         };
-        let answered = peer.accept_offer(&regular);
-        self.sides[at(leg)].peer = Some(peer);
-        let text = answered.map_err(|_| Refused::Malformed("it cannot be answered"))?;
-        let raw = Description::read(&text).map_err(|_| UNEXPECTED)?;
-
-        self.agree(leg, &narrowed, &theirs.lines, &order);
+        let by_themselves = self.answer_apart(&mut peer, &narrowed, now);
+        let answered = by_themselves.and_then(|others| {
+            let text = peer.main().accept_offer(&regular).map_err(|_| Refused::Malformed("it cannot be answered"))?;
+            Ok((others, text))
+        });
+        let mut raw = Err(UNEXPECTED);
+        if let Ok(((sections, parted), text)) = answered {
+            for parted in parted {
+                peer.part(&parted.mid, parted.peer);
+            }
+            raw = Description::read(&text).map_err(|_| UNEXPECTED).map(|mut raw| {
+                raw.sections.retain(|section| !peer.is_apart(&section.mid));
+                raw.sections.extend(sections);
+                raw
+            });
+        } else if let Err(why) = answered {
+            raw = Err(why);
+        }
         let side = &mut self.sides[at(leg)];
+        side.peer = Some(peer);
+        let raw = raw?;
         side.order = order;
+        self.agree(leg, &narrowed, &theirs.lines);
+        let side = &mut self.sides[at(leg)];
         side.origin.version += 1;
         let origin = side.origin;
         let text = self.write_answer(leg, &narrowed, theirs, raw, origin);
@@ -136,7 +163,7 @@ impl Session {
                 _ => slot.turned_off(),
             });
         }
-        Description { transport: self.our_transport(raw.transport), sections }.print(origin)
+        self.reachable(Description { transport: raw.transport, sections }).print(origin)
     }
 
     /// A section of an offer of ours.
@@ -156,14 +183,16 @@ impl Session {
         };
     }
 
-    /// The engine's transport with the addresses that lead here from outside.
-    fn our_transport(&self, mut transport: crate::sdp::Transport) -> crate::sdp::Transport {
-        transport.candidates.extend(self.setting.addresses.outside());
-        transport
+    /// A description of ours with the addresses that lead here from outside.
+    fn reachable(&self, mut description: Description) -> Description {
+        for transport in description.transports_mut() {
+            transport.candidates.extend(self.setting.addresses.outside());
+        }
+        description
     }
 
-    fn new_peer(&self, now: Instant) -> Box<Peer> {
-        let mut peer = Box::new(Peer::new(&self.setting.codecs, now));
+    pub(super) fn new_peer(&self, login: Option<Login>, now: Instant) -> Peer {
+        let mut peer = Peer::new(&self.setting.codecs, login, now);
         for address in &self.setting.addresses.udp {
             peer.add_local(*address, Protocol::Udp);
         }
@@ -185,8 +214,8 @@ impl Session {
         let side = &mut self.sides[at(leg)];
         let usable = side.early.take(candidates)?;
         if let Some(peer) = &mut side.peer {
-            for remote in usable {
-                peer.add_remote(remote);
+            for named in usable {
+                super::add_remote(peer, &side.slots, named);
             }
         }
         Ok(())
@@ -202,6 +231,7 @@ impl Slot {
             numbers: section.numbers.clone(),
             line: None,
             known: false,
+            on: true,
         }
     }
 
@@ -211,6 +241,7 @@ impl Slot {
             protocol: self.protocol.clone(),
             numbers: self.numbers.clone(),
             on: false,
+            transport: None,
             mid: self.mid.clone(),
             rtp: None,
         }
@@ -249,6 +280,10 @@ pub(super) fn for_engine(description: &Description, order: &[String]) -> String 
         let Some(section) = description.sections.iter().find(|section| section.mid == *mid) else { continue };
         let mut section = section.clone();
         "UDP/TLS/RTP/SAVPF".clone_into(&mut section.protocol);
+        if section.live().is_none() {
+            // The engine wants to know what each number stands for, also of what is turned off.
+            section.numbers.clear();
+        }
         for format in section.rtp.iter_mut().flat_map(|rtp| &mut rtp.formats) {
             format.parameters = format.key.parameters();
         }

@@ -4,11 +4,19 @@
 use crate::engine::Remote;
 use crate::{Candidate, MAX_CANDIDATES, Refused};
 
+/// A candidate, and the section that it is for, by mid or place, where that was told.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) mid: Option<String>,
+    pub(crate) index: Option<u16>,
+    pub(crate) remote: Remote,
+}
+
 /// A leg's candidates.
 #[derive(Debug)]
 pub(crate) struct Early {
     /// Those not yet used.
-    kept: Vec<Remote>,
+    kept: Vec<Named>,
     /// They are to be kept.
     waiting: bool,
     /// The far side's ICE user name that the next description will bring, or has brought.
@@ -39,13 +47,13 @@ impl Early {
     }
 
     /// The description is in force: gives out those that were kept.
-    pub(crate) fn release(&mut self) -> impl Iterator<Item = Remote> + '_ {
+    pub(crate) fn release(&mut self) -> impl Iterator<Item = Named> + '_ {
         self.waiting = false;
         self.kept.drain(..)
     }
 
     /// Takes candidates; gives back those that can be used now.
-    pub(crate) fn take(&mut self, candidates: &[Candidate]) -> Result<Vec<Remote>, Refused> {
+    pub(crate) fn take(&mut self, candidates: &[Candidate]) -> Result<Vec<Named>, Refused> {
         let mut read = Vec::new();
         // An empty line says that these were all.
         for candidate in candidates.iter().filter(|candidate| !candidate.line.is_empty()) {
@@ -54,7 +62,9 @@ impl Early {
             if line.is_empty() || line == "end-of-candidates" {
                 continue;
             }
-            read.push(Remote::read(line).map_err(|_| Refused::BadCandidate)?);
+            let remote = Remote::read(line).map_err(|_| Refused::BadCandidate)?;
+            let Candidate { mid, index, .. } = candidate.clone();
+            read.push(remote.map(|remote| Named { mid, index, remote }));
         }
         if self.named + read.len() > MAX_CANDIDATES {
             return Err(Refused::TooManyCandidates);

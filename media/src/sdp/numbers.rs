@@ -20,7 +20,9 @@ impl Numbers {
     /// These numbers and those of a description, if they agree.
     pub(crate) fn with(&self, description: &Description) -> Result<Numbers, Refused> {
         let mut all = self.clone();
-        for format in description.sections.iter().filter_map(|section| section.live()).flat_map(|rtp| &rtp.formats) {
+        // (A section with a transport of its own has numbers of its own.)
+        let joint = || description.sections.iter().filter(|section| section.transport.is_none());
+        for format in joint().filter_map(|section| section.live()).flat_map(|rtp| &rtp.formats) {
             let repair = format.rtx.map(|number| (number, Meaning::Repair(format.key)));
             for (number, meaning) in std::iter::once((format.number, Meaning::Media(format.key))).chain(repair) {
                 if *all.0.entry(number).or_insert(meaning) != meaning {

@@ -13,29 +13,45 @@ pub(crate) struct Origin {
 impl Description {
     /// The description as text.
     pub(crate) fn print(&self, origin: Origin) -> String {
+        self.print_with(origin, false)
+    }
+
+    /// The same as an offer: whoever reads it may take the bundle apart, so every section has all that
+    /// it needs by itself.
+    pub(crate) fn print_offer(&self, origin: Origin) -> String {
+        self.print_with(origin, true)
+    }
+
+    fn print_with(&self, origin: Origin, divisible: bool) -> String {
         let mut text = String::with_capacity(2048);
         // Writing to a string cannot fail.
-        let _ = self.write(&mut text, origin);
+        let _ = self.write(&mut text, origin, divisible);
         text
     }
 
-    fn write(&self, text: &mut String, origin: Origin) -> std::fmt::Result {
+    fn write(&self, text: &mut String, origin: Origin, divisible: bool) -> std::fmt::Result {
         write!(text, "v=0\r\no=- {} {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", origin.session, origin.version)?;
-        text.push_str("a=group:BUNDLE");
-        for section in self.sections.iter().filter(|section| section.live().is_some()) {
-            write!(text, " {}", section.mid)?;
+        let live = || self.sections.iter().filter(|section| section.live().is_some());
+        let bundled = || live().filter(|section| section.transport.is_none());
+        if bundled().count() > 1 || live().all(|section| section.transport.is_none()) {
+            text.push_str("a=group:BUNDLE");
+            for section in bundled() {
+                write!(text, " {}", section.mid)?;
+            }
+            text.push_str("\r\n");
         }
-        text.push_str("\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n");
+        text.push_str("a=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n");
         if self.transport.lite {
             text.push_str("a=ice-lite\r\n");
         }
-        let mut candidates = Some(&self.transport);
+        let mut begun = false;
         for section in &self.sections {
-            section.write(text, &self.transport)?;
+            let transport = section.transport.as_ref().unwrap_or(&self.transport);
+            section.write(text, transport)?;
             // Candidates are those of the bundle, and stand where it begins.
-            if section.live().is_some()
-                && let Some(transport) = candidates.take()
-            {
+            let is_first = section.transport.is_some() || divisible || !begun;
+            if section.live().is_some() && is_first {
+                begun |= section.transport.is_none();
                 for candidate in &transport.candidates {
                     write!(text, "a={candidate}\r\n")?;
                 }

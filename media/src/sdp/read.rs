@@ -1,6 +1,6 @@
 //! Reads a session description.
 
-use super::{Description, Direction, MAX_SECTIONS, Rtp, Section, Setup, Transport};
+use super::{Description, Direction, MAX_APART, MAX_SECTIONS, Rtp, Section, Setup, Transport};
 use crate::format::{Format, Key};
 use crate::{MAX_CANDIDATES, MAX_SDP, MediaKind, Refused};
 
@@ -92,19 +92,46 @@ fn describe(session: &[&str], blocks: &[Block<'_>]) -> Result<Description, Refus
         sections.push(section);
     }
     let live = || sections.iter().zip(blocks).filter(|(section, _)| section.on && section.rtp.is_some());
-    if live().count() > 1 && live().any(|(section, _)| !bundle.contains(&section.mid.as_str())) {
-        return Err(Refused::Unsupported("media sections that are not bundled (a=group:BUNDLE)"));
-    }
     if live().any(|(_, block)| !block.has("rtcp-mux") && !block.has("rtcp-mux-only")) {
         return Err(Refused::Unsupported("a port of its own for RTCP (a=rtcp-mux is needed)"));
     }
-    let first = live().next().map_or(&blocks[0], |(_, block)| block);
-    let transport = transport(session, first, blocks, sections.iter().any(|section| section.live().is_some()))?;
-    Ok(Description { transport, sections })
+    let Some(first) = sections.iter().position(|section| section.live().is_some()) else {
+        let transport = transport(session, &blocks[0], blocks.iter(), false)?;
+        return Ok(Description { transport, sections });
+    };
+    let is_bundled = |section: &Section| bundle.contains(&section.mid.as_str());
+    let first_is_bundled = is_bundled(&sections[first]);
+    let apart: Vec<bool> = sections
+        .iter()
+        .enumerate()
+        .map(|(index, section)| {
+            index != first && section.live().is_some() && !(first_is_bundled && is_bundled(section))
+        })
+        .collect();
+    if apart.iter().filter(|apart| **apart).count() > MAX_APART {
+        return Err(Refused::Unsupported("more than 4 media sections that are not bundled (a=group:BUNDLE)"));
+    }
+    let joint = blocks.iter().zip(&apart).filter(|(_, apart)| !**apart).map(|(block, _)| block);
+    let shared = transport(session, &blocks[first], joint, true)?;
+    for ((section, block), apart) in sections.iter_mut().zip(blocks).zip(apart) {
+        if apart {
+            section.transport = Some(transport(session, block, std::iter::once(block), true)?);
+        }
+    }
+    let description = Description { transport: shared, sections };
+    if description.transports().map(|transport| transport.candidates.len()).sum::<usize>() > MAX_CANDIDATES {
+        return Err(Refused::TooManyCandidates);
+    }
+    Ok(description)
 }
 
-/// The transport: of the first section that is on, with the candidates of all.
-fn transport(session: &[&str], first: &Block<'_>, blocks: &[Block<'_>], on: bool) -> Result<Transport, Refused> {
+/// A transport: that of the first of some sections, with the candidates of all of them.
+fn transport<'a>(
+    session: &[&str],
+    first: &Block<'_>,
+    blocks: impl Iterator<Item = &'a Block<'a>>,
+    on: bool,
+) -> Result<Transport, Refused> {
     let one = |name| first.all(name).next().or_else(|| values(session, name).next());
     let fingerprint = first.all("fingerprint").chain(values(session, "fingerprint")).find_map(fingerprint);
     let mut transport = Transport {
@@ -123,7 +150,7 @@ fn transport(session: &[&str], first: &Block<'_>, blocks: &[Block<'_>], on: bool
             return Err(Refused::Malformed("a=fingerprint with sha-256 is missing or wrong"));
         }
     }
-    for attributes in std::iter::once(session).chain(blocks.iter().map(|block| block.attributes.as_slice())) {
+    for attributes in std::iter::once(session).chain(blocks.map(|block| block.attributes.as_slice())) {
         for line in attributes.iter().filter(|line| line.starts_with("candidate:")) {
             if !transport.candidates.iter().any(|known| known == line) {
                 transport.candidates.push((*line).to_owned());
@@ -162,7 +189,7 @@ fn section(block: &Block<'_>, index: usize, bundle: &[&str]) -> Result<Section, 
     };
     let secure = matches!(protocol, "UDP/TLS/RTP/SAVPF" | "UDP/TLS/RTP/SAVP" | "RTP/SAVPF" | "RTP/SAVP");
     let rtp = kind.filter(|_| secure).map(|kind| rtp(block, kind, &numbers));
-    Ok(Section { media: media.to_owned(), protocol: protocol.to_owned(), numbers, on, mid, rtp })
+    Ok(Section { media: media.to_owned(), protocol: protocol.to_owned(), numbers, on, transport: None, mid, rtp })
 }
 
 fn rtp(block: &Block<'_>, kind: MediaKind, numbers: &[String]) -> Rtp {

@@ -114,7 +114,8 @@ class Phone {
 
   #begin({ to, video, callId, polite }) {
     Object.assign(this, { to, video, callId, polite, early: [], heard: [], reason: "", muted: null });
-    const { filter, videoCodec: _, ...config } = this.config;
+    const { filter, videoCodec: _, apart, ...config } = this.config;
+    if (apart) config.bundlePolicy = "max-compat";
     this.connection = new RTCPeerConnection(config);
     document.getElementById("there").srcObject = null;
     this.connection.onicecandidate = ({ candidate }) => {
@@ -151,9 +152,15 @@ class Phone {
     }
   }
 
+  // A device that does not know of BUNDLE: a transport for each section.
+  #unbundled(sdp) {
+    return this.config.apart ? sdp.replace(/^a=group:BUNDLE.*\r\n/m, "") : sdp;
+  }
+
   #send(context) {
     const messageId = crypto.randomUUID();
-    const text = encode(JSON.stringify({ callId: this.callId, ...context }));
+    const sdp = context.sdp && this.#unbundled(context.sdp);
+    const text = encode(JSON.stringify({ callId: this.callId, ...context, sdp }));
     this.socket.send(JSON.stringify({ messageId, code: this.video ? "2003" : "2002", to: this.to, text }));
     return messageId;
   }
@@ -172,10 +179,11 @@ class Phone {
     if (context.type === "offer") {
       if (this.state !== "idle" && this.state !== "over") return;
       this.#begin({ to: frame.from, video: frame.code === "2003", callId: context.callId, polite: true });
-      this.invitation = context.sdp;
+      this.invitation = this.#unbundled(context.sdp);
       this.state = "invited";
     }
     if (context.callId !== this.callId) return;
+    if (context.sdp) context.sdp = this.#unbundled(context.sdp);
     this.heard.push(context.type);
     for (const one of context.candidates ?? []) await this.#candidate(one);
     if (context.muted) this.muted = context.muted;
