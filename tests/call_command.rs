@@ -1,8 +1,9 @@
 //! `call` and `doctor --media`, as their users run them, through a running gateway.
 #![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
 
-use monster_testkit::{Gateway, within};
+use monster_testkit::{Coturn, Gateway, free_udp_port_at, within};
 use serde_json::Value;
+use std::net::Ipv4Addr;
 use std::process::{Output, Stdio};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -104,4 +105,29 @@ async fn doctor_calls_the_echo_and_tells_how_it_was() {
     let call = call.unwrap_or_else(|| panic!("no finding about a call in {findings}"));
     assert_eq!(call["ok"], true, "{call}");
     assert!(call["said"].as_str().is_some_and(|said| said.contains("packets came back")), "{call}");
+}
+
+/// What `doctor --media` says of a call to the echo through coturn, over UDP.
+async fn through_turn(gateway: &Gateway) -> Value {
+    let output = run(gateway, &["doctor", "--media", "--json"]).await;
+    let findings: Value = serde_json::from_slice(&output.stdout).expect("`--json` prints JSON");
+    let all = findings.as_array().cloned().unwrap_or_default();
+    let is_it = |finding: &Value| {
+        let what = finding["what"].as_str().unwrap_or_default();
+        what.starts_with("a call to the echo, through turn:") && what.contains("transport=udp")
+    };
+    all.iter().find(|finding| is_it(finding)).cloned().unwrap_or_else(|| panic!("no such finding in {findings}"))
+}
+
+#[tokio::test]
+async fn doctor_calls_through_the_turn_server_and_says_if_that_fails() {
+    let coturn = Coturn::start().await;
+    let port = free_udp_port_at(Ipv4Addr::LOCALHOST);
+    let calls = format!("[calls]\nudp_listen = \"127.0.0.1:{port}\"\n{}", coturn.section());
+    let gateway = Gateway::start(BINARY, &calls).await;
+    let through = through_turn(&gateway).await;
+    assert_eq!(through["ok"], true, "{through}\n{}", coturn.output());
+    drop(coturn);
+    let through = through_turn(&gateway).await;
+    assert_eq!(through["ok"], false, "{through}");
 }

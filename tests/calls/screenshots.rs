@@ -2,7 +2,7 @@
 
 use crate::client::{open_conversation, sign_in};
 use crate::gateway;
-use monster_testkit::{Browser, Tab};
+use monster_testkit::{Browser, MonsterClient, Tab};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -81,4 +81,26 @@ async fn what_people_see() {
     album.add(&alice, "wide-after-the-call").await;
     bob.click("back").await;
     album.add(&bob, "phone-conversations").await;
+
+    // Carol's own client has no calls: she gets a link to a page that calls for her.
+    let token = gateway.account("carol").await;
+    let mut carol = gateway.home("carol", &token).await;
+    let words = "Y2FsbCBtZQ==";
+    carol.request(json!({"code": "2003", "to": gateway.address("bob", ""), "text": words})).await;
+    let line = MonsterClient::text(&carol.hears("/call/").await);
+    let link = line.split_whitespace().find(|word| word.contains("/call/")).expect("a link");
+    let guest = browser.phone("carol").await;
+    guest.open(link).await;
+    guest.sees("preview").await;
+    album.add(&guest, "phone-join").await;
+    guest.page("setViewportSize", json!([{"width": 844, "height": 390}])).await;
+    album.add(&guest, "lying-phone-join").await;
+    guest.fill("guest-name", "Carol").await;
+    guest.click("guest-join").await;
+    bob.click("ring-accept-video").await;
+    tokio::join!(guest.sees_frames(), bob.sees_frames());
+    album.add(&guest, "lying-phone-guest-in-a-call").await;
+    bob.click("call-hangup").await;
+    guest.sees("join-over").await;
+    album.add(&guest, "lying-phone-over").await;
 }

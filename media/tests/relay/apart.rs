@@ -37,21 +37,24 @@ impl Apart {
     }
 }
 
+/// What stands before the sections, without BUNDLE.
+fn head(sdp: &str) -> String {
+    let (head, _) = sdp.split_once("m=").expect("a section");
+    let lines: Vec<&str> = head.lines().filter(|line| !line.starts_with("a=group:")).collect();
+    lines.join("\r\n") + "\r\n"
+}
+
 /// Several descriptions of one section each as one, without BUNDLE.
 fn together(all: &[String]) -> String {
-    let (head, _) = all[0].split_once("m=").expect("a section");
-    let head: String =
-        head.lines().filter(|line| !line.starts_with("a=group:")).map(|line| format!("{line}\r\n")).collect();
+    let head = head(&all[0]);
     let parts = all.iter().map(|sdp| sections(sdp).remove(0).1);
     head + &parts.map(|section| section.trim_end().to_owned() + "\r\n").collect::<String>()
 }
 
 /// One section of a description as a description of its own.
 fn alone(sdp: &str, at: usize) -> String {
-    let (head, _) = sdp.split_once("m=").expect("a section");
     let (mid, section) = sections(sdp).remove(at);
-    let head: String =
-        head.lines().filter(|line| !line.starts_with("a=group:")).map(|line| format!("{line}\r\n")).collect();
+    let head = head(sdp);
     format!("{head}a=group:BUNDLE {mid}\r\n{}\r\n", section.trim_end())
 }
 
