@@ -43,7 +43,7 @@ impl Instance {
             ("presence", _) if self.is_for_service(&to, &stanza) => self.service_presence(running, stanza).await,
             ("message", Some("groupchat")) => self.service_message(running, stanza).await,
             ("message", Some("error")) if self.is_for_service(&to, &stanza) => {
-                self.not_reached(running, &from, &to).await
+                self.not_reached(running, &from, &to).await;
             }
             ("message", _) => self.private_message(running, stanza).await,
             ("presence", Some("error")) => {}

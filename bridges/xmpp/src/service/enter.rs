@@ -56,8 +56,8 @@ impl Instance {
     /// Who of another network is called so in one of the component's rooms.
     pub(crate) fn guest_of(&self, address: &jid::Jid) -> Option<PersonaId> {
         let room = self.service.get(&RemoteId::new(address.to_bare().as_str()))?;
-        let persona = room.state.lock().there.get(address.resource()?.as_str()).cloned();
-        persona
+        let state = room.state.lock();
+        state.there.get(address.resource()?.as_str()).cloned()
     }
 
     /// Everybody in the component's rooms is told that they end for now (XEP-0045 §10.9, status 332).
