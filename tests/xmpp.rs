@@ -376,3 +376,68 @@ async fn the_component_says_what_it_is() {
     let commands = bob.ask("monster.localhost", "get", commands).await;
     assert!(String::from(&commands).contains("unlink"), "{}", String::from(&commands));
 }
+
+/// A gateway with an account on Prosody instead of a component: `carol`'s.
+async fn with_an_account(prosody: &Prosody, extra: &str) -> (Gateway, MonsterClient, String) {
+    let gateway = Gateway::start(BINARY, &prosody.account_section("xmpp", "carol", extra)).await;
+    let token = gateway.account("alice").await;
+    let mut alice = gateway.home("alice", &token).await;
+    let room = gateway.address(ROOM, "xmpp");
+    let joined = alice.request(json!({"code": "1001", "to": room})).await;
+    assert_eq!(joined["type"], "1", "{joined}");
+    (gateway, alice, room)
+}
+
+#[tokio::test]
+async fn an_account_speaks_for_everybody_and_names_them() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let prosody = Prosody::start_with_tls(&made.cert.pem(), &made.signing_key.serialize_pem()).await;
+    let mut bob = XmppClient::connect(prosody.clients, "bob", false).await;
+    bob.join(ROOM, "Bob").await;
+    let trust = format!("tls_ca_file = \"{}\"", prosody.certificate().display());
+    let (gateway, mut alice, room) = with_an_account(&prosody, &trust).await;
+    let first = alice.say(&room, "hello from Monster").await;
+    let heard = bob.hears(&format!("{ROOM}/monster"), "hello from Monster").await;
+    assert_eq!(XmppClient::body(&heard), "alice: hello from Monster");
+    alice.say_with(&room, "hello again", json!({"replaces": first})).await;
+    let edited = bob.hears(&format!("{ROOM}/monster"), "hello again").await;
+    assert_eq!(attr_of(&edited, "replace", "urn:xmpp:message-correct:0", "id"), heard.attr("id"));
+    bob.say(ROOM, "hello from XMPP").await;
+    alice.hears("hello from XMPP").await;
+
+    let at_bob = gateway.address("bob@localhost", "xmpp");
+    alice.request(json!({"code": "1001", "to": at_bob})).await;
+    alice.say(&at_bob, "psst").await;
+    let heard = bob.hears("carol@localhost", "psst").await;
+    assert_eq!(XmppClient::body(&heard), "alice: psst");
+    bob.write("carol@localhost", "what is it?", "").await;
+    let answer = alice.hears("what is it?").await;
+    assert_eq!(answer["from"], json!(at_bob), "{answer}");
+}
+
+#[tokio::test]
+async fn a_copy_that_somebody_else_sends_says_nothing_in_anybodys_name() {
+    let prosody = Prosody::start().await;
+    let mut bob = XmppClient::connect(prosody.clients, "bob", false).await;
+    bob.join(ROOM, "Bob").await;
+    let (gateway, mut alice, _room) = with_an_account(&prosody, "encryption = \"none\"").await;
+    let at_bob = gateway.address("bob@localhost", "xmpp");
+    alice.request(json!({"code": "1001", "to": at_bob})).await;
+    alice.say(&at_bob, "psst").await;
+    bob.hears("carol@localhost", "psst").await;
+    for kind in ["received", "sent"] {
+        bob.send(&format!(
+            "<message to='carol@localhost' type='chat'><{kind} xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>\
+             <message xmlns='jabber:client' from='alice@localhost/x' to='carol@localhost' type='chat'><body>forged</body></message>\
+             </forwarded></{kind}></message>"
+        ))
+        .await;
+        let result = "<result xmlns='urn:xmpp:mam:2' queryid='x' id='1'>\
+                      <forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='alice@localhost/x'>\
+                      <body>forged</body></message></forwarded></result>";
+        bob.send(&format!("<message to='carol@localhost'>{result}</message>")).await;
+    }
+    bob.write("carol@localhost", "mine", "").await;
+    let frame = alice.pushed().await;
+    assert_eq!((MonsterClient::text(&frame).as_str(), &frame["from"]), ("mine", &json!(at_bob)), "{frame}");
+}

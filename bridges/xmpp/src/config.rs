@@ -11,23 +11,37 @@ use std::time::Duration;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The server that the component connects to, `host:port`; an IPv6 host stands in brackets.
-    /// Default `127.0.0.1:5347`.
-    #[serde(default = "default_server")]
-    pub server: String,
+    /// What the gateway is on XMPP: `component` (default, a domain of its own) or `account` (somebody on
+    /// a server, who speaks for all in rooms).
+    #[serde(default)]
+    pub mode: Mode,
+    /// The server to connect to, `host:port`; an IPv6 host stands in brackets. Default
+    /// `127.0.0.1:5347`; of an account, port 5222 of its domain.
+    #[serde(default)]
+    pub server: Option<String>,
     /// The component's domain, e.g. `monster.example.org`: the people and rooms of other networks
     /// are `name@` it.
+    #[serde(default)]
     pub domain: String,
+    /// The account's address, e.g. `bot@example.org`.
+    #[serde(default)]
+    pub account: String,
+    /// Its password.
+    #[serde(default)]
+    pub password: Secret,
+    /// A file that holds `password`.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
     /// The secret that the server's configuration gives the component.
     #[serde(default)]
     pub secret: Secret,
     /// A file that holds `secret`.
     #[serde(default)]
     pub secret_file: Option<PathBuf>,
-    /// Whether the connection begins with TLS. Default `false`: a component usually runs beside its
-    /// server.
+    /// How the connection is kept secret: `none` (default of a component, which usually runs beside its
+    /// server), `tls` from its beginning, or `starttls` (default of an account; not for components).
     #[serde(default)]
-    pub tls: bool,
+    pub encryption: Option<Encryption>,
     /// A PEM file of certificate authorities to trust instead of the machine's own.
     #[serde(default)]
     pub tls_ca_file: Option<PathBuf>,
@@ -61,6 +75,29 @@ pub struct Config {
     /// For how many seconds to wait for an answer before an outcome counts as uncertain. Default 30.
     #[serde(default = "default_ack")]
     pub ack_seconds: u64,
+}
+
+/// What the gateway is on XMPP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A domain of its own (XEP-0114).
+    #[default]
+    Component,
+    /// Somebody on a server.
+    Account,
+}
+
+/// How a connection is kept secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// Not at all.
+    None,
+    /// TLS from the beginning.
+    Tls,
+    /// TLS once the server has agreed to it (RFC 6120 §5).
+    Starttls,
 }
 
 /// Pauses between attempts.
@@ -104,9 +141,13 @@ impl Config {
     /// Names the key at fault.
     pub fn read(section: serde_json::Value) -> Result<Self, ConfigError> {
         let mut config: Self = parse_section(section)?;
-        config.read_secret()?;
+        read_secret("secret", &mut config.secret, config.secret_file.as_deref())?;
+        read_secret("password", &mut config.password, config.password_file.as_deref())?;
         config.check()?;
-        config.domain = domain("domain", &config.domain)?;
+        match config.mode {
+            Mode::Component => config.domain = domain("domain", &config.domain)?,
+            Mode::Account => config.account = account(&config.account)?,
+        }
         for (index, service) in config.room_services.iter_mut().enumerate() {
             *service = domain(&format!("room_services[{index}]"), service)?;
         }
@@ -116,30 +157,29 @@ impl Config {
             }
         }
         if config.trusted.is_empty()
-            && let Some((_, above)) = config.domain.split_once('.')
+            && let Some(above) = config.above().map(str::to_owned)
         {
-            config.trusted.push(above.to_owned());
+            config.trusted.push(above);
         }
         Ok(config)
     }
 
-    fn read_secret(&mut self) -> Result<(), ConfigError> {
-        let Some(file) = &self.secret_file else { return Ok(()) };
-        if !self.secret.reveal().is_empty() {
-            return Err(wrong("secret", "expected either secret or secret_file, not both"));
-        }
-        let unreadable = |error| wrong("secret_file", format!("{} cannot be read: {error}", file.display()));
-        let text = std::fs::read_to_string(file).map_err(unreadable)?;
-        self.secret = Secret(text.trim_end_matches(['\r', '\n']).to_owned());
-        Ok(())
-    }
-
     fn check(&self) -> Result<(), ConfigError> {
-        if host_port(&self.server).is_none() {
+        if self.server.as_deref().is_some_and(|server| host_port(server, 1).is_none()) {
             return Err(wrong("server", "expected host:port"));
         }
-        if self.secret.reveal().is_empty() {
-            return Err(wrong("secret", "expected the secret that the server's configuration has for this component"));
+        let (mine, other) = match self.mode {
+            Mode::Component => (("secret", &self.secret), ("account", !self.account.is_empty())),
+            Mode::Account => (("password", &self.password), ("domain", !self.domain.is_empty())),
+        };
+        if mine.1.reveal().is_empty() {
+            return Err(wrong(mine.0, "expected what the server's configuration or the account has"));
+        }
+        if other.1 {
+            return Err(wrong(other.0, "a component has a `domain`, and only `mode = \"account\"` an `account`"));
+        }
+        if self.mode == Mode::Component && self.encryption == Some(Encryption::Starttls) {
+            return Err(wrong("encryption", "a component's stream has no starttls; expected `none` or `tls`"));
         }
         if jid::ResourcePart::new(&self.nick).is_err() || self.nick.is_empty() {
             return Err(wrong("nick", "expected a nick as XMPP has them"));
@@ -160,7 +200,45 @@ impl Config {
 
     /// Host and port of the server; the host without brackets.
     pub fn host_port(&self) -> (&str, u16) {
-        host_port(&self.server).unwrap_or((self.server.as_str(), 5347))
+        let (host, port) = match self.mode {
+            Mode::Component => ("127.0.0.1", 5347),
+            Mode::Account => (self.account_domain(), 5222),
+        };
+        self.server.as_deref().and_then(|server| host_port(server, port)).unwrap_or((host, port))
+    }
+
+    /// The gateway's own address: the component's domain, or the account.
+    pub fn address(&self) -> &str {
+        match self.mode {
+            Mode::Component => &self.domain,
+            Mode::Account => &self.account,
+        }
+    }
+
+    /// The domain of the account.
+    pub fn account_domain(&self) -> &str {
+        self.account.rsplit_once('@').map_or(self.account.as_str(), |(_, domain)| domain)
+    }
+
+    /// The user name of the account.
+    pub fn user(&self) -> &str {
+        self.account.rsplit_once('@').map_or("", |(user, _)| user)
+    }
+
+    /// The domain whose server this is: the one above the component's, or the account's.
+    pub fn above(&self) -> Option<&str> {
+        match self.mode {
+            Mode::Component => self.domain.split_once('.').map(|(_, above)| above),
+            Mode::Account => Some(self.account_domain()),
+        }
+    }
+
+    /// How the connection is kept secret.
+    pub fn encryption(&self) -> Encryption {
+        self.encryption.unwrap_or(match self.mode {
+            Mode::Component => Encryption::None,
+            Mode::Account => Encryption::Starttls,
+        })
     }
 
     /// How long to wait for an answer.
@@ -180,7 +258,7 @@ impl Config {
     }
 }
 
-fn host_port(server: &str) -> Option<(&str, u16)> {
+fn host_port(server: &str, default: u16) -> Option<(&str, u16)> {
     let (host, rest) = match server.strip_prefix('[') {
         Some(inner) => inner.split_once(']')?,
         None => server.rfind(':').map_or((server, ""), |at| server.split_at(at)),
@@ -188,7 +266,7 @@ fn host_port(server: &str) -> Option<(&str, u16)> {
     let valid = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/');
     let port = match rest.strip_prefix(':') {
         Some(digits) => digits.parse().ok().filter(|port| *port > 0)?,
-        None if rest.is_empty() => 5347,
+        None if rest.is_empty() => default,
         None => return None,
     };
     valid.then_some((host, port))
@@ -201,6 +279,24 @@ fn domain(key: &str, text: &str) -> Result<String, ConfigError> {
     }
 }
 
+fn account(text: &str) -> Result<String, ConfigError> {
+    match jid::BareJid::new(text) {
+        Ok(jid) if jid.node().is_some() => Ok(jid.to_string()),
+        _ => Err(wrong("account", "expected an address, e.g. `bot@example.org`")),
+    }
+}
+
+fn read_secret(key: &str, secret: &mut Secret, file: Option<&std::path::Path>) -> Result<(), ConfigError> {
+    let Some(file) = file else { return Ok(()) };
+    if !secret.reveal().is_empty() {
+        return Err(wrong(key, format!("expected either {key} or {key}_file, not both")));
+    }
+    let unreadable = |error| wrong(&format!("{key}_file"), format!("{} cannot be read: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(unreadable)?;
+    *secret = Secret(text.trim_end_matches(['\r', '\n']).to_owned());
+    Ok(())
+}
+
 fn bare(key: &str, text: &str) -> Result<String, ConfigError> {
     let bare = jid::BareJid::new(text).map_err(|error| wrong(key, format!("expected an address: {error}")))?;
     Ok(bare.to_string())
@@ -208,10 +304,6 @@ fn bare(key: &str, text: &str) -> Result<String, ConfigError> {
 
 fn wrong(key: &str, why: impl Into<String>) -> ConfigError {
     ConfigError { key: key.to_owned(), why: why.into() }
-}
-
-fn default_server() -> String {
-    "127.0.0.1:5347".to_owned()
 }
 
 fn default_nick() -> String {
@@ -255,6 +347,17 @@ mod tests {
         assert_eq!(key_of(json!({"domain": "a", "secret": "s", "server": "a:0"})), "server");
         assert_eq!(key_of(json!({"domain": "a", "secret": "s", "ack_seconds": 0})), "ack_seconds");
         assert_eq!(key_of(json!({"domain": "a", "secret": "s", "room_services": ["x", "a@b"]})), "room_services[1]");
+    }
+
+    #[test]
+    fn an_account_is_an_address_and_a_password() {
+        let config = Config::read(json!({"mode": "account", "account": "Bot@example.org", "password": "s"})).unwrap();
+        assert_eq!((config.host_port(), config.address()), (("example.org", 5222), "bot@example.org"));
+        assert_eq!(config.encryption(), Encryption::Starttls);
+        let key_of = |section| Config::read(section).expect_err("the section is wrong").key;
+        assert_eq!(key_of(json!({"mode": "account", "account": "example.org", "password": "s"})), "account");
+        assert_eq!(key_of(json!({"mode": "account", "account": "a@b"})), "password");
+        assert_eq!(key_of(json!({"domain": "a", "secret": "s", "encryption": "starttls"})), "encryption");
     }
 
     #[test]

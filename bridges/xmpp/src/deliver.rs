@@ -2,6 +2,7 @@
 //! comes back; in private from the author's address, acknowledged once the server has taken it and
 //! refused nothing; in the component's own rooms by `service`.
 
+use crate::config::Mode;
 use crate::instance::{Instance, RESOURCE, Running};
 use crate::memory::Memory;
 use crate::message::{self, Reply};
@@ -165,12 +166,21 @@ impl Instance {
 
     async fn deliver_private(&self, running: &Arc<Running>, delivery: &Delivery) -> Result<Receipt, DeliveryError> {
         let session = running.session().ok_or_else(|| DeliveryError::transient(AWAY))?;
-        let from = self.personas.jid_of(&delivery.author.id);
-        let from = from.ok_or_else(|| DeliveryError::permanent("the author's address is too long for XMPP"))?;
+        let own = self.personas.jid_of(&delivery.author.id).map(|jid| jid.to_string());
+        let (from, name) = match (own, self.config.mode) {
+            (Some(jid), _) => (jid, None),
+            (None, Mode::Account) => (self.personas.domain().to_owned(), Some(delivery.author.name.as_str())),
+            (None, Mode::Component) => {
+                return Err(DeliveryError::permanent("the author's address is too long for XMPP"));
+            }
+        };
+        if name.is_some() {
+            self.people.correspond(running, &delivery.target, &delivery.author.id).await;
+        }
         let key = delivery.key.as_str();
         let (to, occupant) = self.private_target(&delivery.target)?;
         let begun = message::begin(&format!("{from}/{RESOURCE}"), &to, "chat", key);
-        let message = worded(begun, &delivery.action, delivery, &mut self.people.memory.lock(), None)?
+        let message = worded(begun, &delivery.action, delivery, &mut self.people.memory.lock(), name)?
             .child(el("request", ns::RECEIPTS))
             .child(el("markable", ns::MARKERS));
         let message = if occupant { message.child(el("x", ns::MUC_USER)) } else { message };

@@ -11,13 +11,15 @@ pub(crate) async fn diagnose(config: &Config) -> Vec<Result<String, String>> {
         Ok(opened) => opened,
         Err(why) => {
             let hint = "the server's configuration needs a component of this domain with this secret";
-            return vec![Err(format!("{host}:{port} does not take `{}`: {why}; {hint}", config.domain))];
+            return vec![Err(format!("{host}:{port} does not take `{}`: {why}; {hint}", config.address()))];
         }
     };
-    let mut findings = vec![Ok(format!("{host}:{port} takes this gateway as `{}`", config.domain))];
+    let mut findings = vec![Ok(format!("{host}:{port} takes this gateway as `{}`", config.address()))];
     findings.push(match session.passed().await {
-        Ok(()) => Ok(format!("stanzas to `{}` come back", config.domain)),
-        Err(_) => Err(format!("stanzas to `{}` do not come back: does the server know the component?", config.domain)),
+        Ok(()) => Ok(format!("stanzas to `{}` come back", config.address())),
+        Err(_) => {
+            Err(format!("stanzas to `{}` do not come back: does the server know the component?", config.address()))
+        }
     });
     session.close().await;
     findings

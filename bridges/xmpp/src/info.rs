@@ -105,7 +105,7 @@ impl Instance {
     async fn disco_info(&self, running: &Running, iq: &Element, to: &jid::Jid, node: Option<&str>) -> Element {
         let bare = to.to_bare();
         let Some(persona) = self.personas.persona_of(&bare) else {
-            if bare.node().is_some() {
+            if bare.as_str() != self.personas.domain() {
                 return xml::error(iq, "cancel", "item-not-found", "there is nobody of this name");
             }
             if node == Some(ns::COMMANDS) {

@@ -55,7 +55,7 @@ impl Instance {
     /// An instance that does not run yet.
     pub(crate) fn new(scope: Scope, config: Config) -> Self {
         Self {
-            personas: Personas::new(&config.domain, &scope.public_host, scope.instance.as_str()),
+            personas: Personas::new(config.address(), &scope.public_host, scope.instance.as_str()),
             services: Services::new(&config),
             rooms: Rooms::default(),
             people: People::default(),

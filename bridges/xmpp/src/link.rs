@@ -1,10 +1,12 @@
 //! From the start of an instance to its end: takes over what was kept, connects, hears, connects
 //! again, and takes leave.
 
+use crate::config::Mode;
 use crate::instance::{Instance, Running};
 use crate::people::People;
 use crate::services::Services;
 use crate::session::Session;
+use crate::xml::{Make, el, ns};
 use minidom::Element;
 use monster_bridge_api::{Health, Host, HostError, RunError};
 use rand::RngExt;
@@ -57,6 +59,7 @@ async fn start(instance: &Arc<Instance>, host: Arc<dyn Host>) -> Result<Arc<Runn
     host.save(EPOCH, Some(&epoch.to_string())).await?;
     instance.services.load(host.load_all(Services::kept()).await?);
     instance.people.load(host.load_all(People::kept()).await?);
+    instance.people.load_correspondents(host.load_all(People::kept_correspondents()).await?);
     let rooms = host.rooms().await?;
     let running = Arc::new(Running::new(host, epoch));
     instance.set_running(Some(Arc::clone(&running)));
@@ -95,6 +98,9 @@ async fn stay_connected(instance: Arc<Instance>, running: Arc<Running>) {
 
 /// What is to be done on a new connection, beside hearing.
 fn begin(instance: &Arc<Instance>, running: &Arc<Running>, session: &Arc<Session>) {
+    if instance.config.mode == Mode::Account {
+        session.send_if_room(&el("presence", ns::CLIENT).child(crate::info::caps()));
+    }
     running.spawn("discovery", Arc::clone(instance).discover(Arc::clone(running), Arc::clone(session)));
     for room in instance.rooms.all() {
         running.spawn("coming into a room", Arc::clone(instance).enter_all(Arc::clone(running), room));

@@ -91,7 +91,7 @@ impl Instance {
 
     /// Looks for the services of the component's own server.
     pub(crate) async fn discover(self: Arc<Self>, running: Arc<Running>, session: Arc<Session>) {
-        let Some((_, server)) = self.personas.domain().split_once('.') else { return };
+        let Some(server) = self.config.above() else { return };
         let ask = stanza("iq", self.personas.domain(), server).with("type", "get");
         let Ok(answer) = session.ask(ask.child(el("query", ns::DISCO_ITEMS))).await else { return };
         let Some(items) = answer.get_child("query", ns::DISCO_ITEMS) else { return };

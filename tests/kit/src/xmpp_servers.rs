@@ -29,17 +29,31 @@ pub struct Prosody {
 impl Prosody {
     /// Starts one with accounts `alice`, `bob` and `carol`, and waits until it listens.
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same, with TLS for clients who ask for it: a certificate for `localhost` and its key, in PEM.
+    pub async fn start_with_tls(certificate: &str, key: &str) -> Self {
+        Self::start_with(Some((certificate, key))).await
+    }
+
+    async fn start_with(tls: Option<(&str, &str)>) -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (clients, components) = (local(crate::free_port()), local(crate::free_port()));
         let pages = local(crate::free_port());
         let dir = tempfile::tempdir().unwrap();
+        if let Some((certificate, key)) = tls {
+            std::fs::write(dir.path().join("cert.pem"), certificate).unwrap();
+            std::fs::write(dir.path().join("key.pem"), key).unwrap();
+        }
         let accounts = dir.path().join("data/localhost/accounts");
         std::fs::create_dir_all(&accounts).unwrap();
         for name in ["alice", "bob", "carol"] {
             let account = format!("return {{ [\"password\"] = \"{PASSWORD}\"; }};\n");
             std::fs::write(accounts.join(format!("{name}.dat")), account).unwrap();
         }
-        let config = prosody_config(dir.path(), [clients.port(), components.port(), pages.port()]);
+        let ports = [clients.port(), components.port(), pages.port()];
+        let config = prosody_config(dir.path(), ports, tls.is_some());
         std::fs::write(dir.path().join("prosody.cfg.lua"), config).unwrap();
         let websocket = format!("ws://localhost:{}/xmpp-websocket", pages.port());
         let mut prosody = Self { clients, components, websocket, pages, dir, process: None };
@@ -75,6 +89,20 @@ impl Prosody {
         component_section(instance, self.components, extra)
     }
 
+    /// A bridge section with an account on it; `extra` are further keys.
+    pub fn account_section(&self, instance: &str, account: &str, extra: &str) -> String {
+        format!(
+            "[bridges.{instance}]\nkind = \"xmpp\"\nmode = \"account\"\nserver = \"{}\"\naccount = \"{account}@localhost\"\n\
+             password = \"{PASSWORD}\"\nreconnect = {{ min_ms = 50, max_ms = 500 }}\n{extra}\n\n",
+            self.clients
+        )
+    }
+
+    /// The certificate that it was started with.
+    pub fn certificate(&self) -> std::path::PathBuf {
+        self.dir.path().join("cert.pem")
+    }
+
     /// What it has logged.
     pub fn output(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
@@ -88,8 +116,13 @@ fn component_section(instance: &str, components: SocketAddr, extra: &str) -> Str
     )
 }
 
-fn prosody_config(dir: &Path, [clients, components, pages]: [u16; 3]) -> String {
+fn prosody_config(dir: &Path, [clients, components, pages]: [u16; 3], tls: bool) -> String {
     let dir = dir.display();
+    let (more, tls) = if tls {
+        (", \"tls\"", format!("ssl = {{ certificate = \"{dir}/cert.pem\", key = \"{dir}/key.pem\" }}"))
+    } else {
+        ("", String::new())
+    };
     format!(
         r#"
 run_as_root = true
@@ -105,8 +138,9 @@ http_interfaces = {{ "127.0.0.1" }}
 https_ports = {{ }}
 http_default_host = "localhost"
 consider_websocket_secure = true
-modules_enabled = {{ "roster", "saslauth", "disco", "ping", "carbons", "smacks", "mam", "pep", "vcard4", "vcard_legacy", "blocklist", "offline", "csi", "websocket" }}
-modules_disabled = {{ "s2s", "tls" }}
+modules_enabled = {{ "roster", "saslauth", "disco", "ping", "carbons", "smacks", "mam", "pep", "vcard4", "vcard_legacy", "blocklist", "offline", "csi", "websocket"{more} }}
+modules_disabled = {{ "s2s" }}
+{tls}
 authentication = "internal_plain"
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
@@ -114,8 +148,7 @@ archive_expires_after = "never"
 storage = "internal"
 VirtualHost "localhost"
 Component "conference.localhost" "muc"
-  modules_enabled = {{ "muc_mam", "vcard_muc" }}
-  modules_disabled = {{ "vcard_muc" }}
+  modules_enabled = {{ "muc_mam" }}
   muc_room_locking = false
   muc_room_default_persistent = true
   muc_log_by_default = true

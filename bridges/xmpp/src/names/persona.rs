@@ -29,8 +29,10 @@ fn in_address(name: &str) -> String {
 /// Both directions, for one instance.
 #[derive(Debug, Clone)]
 pub(crate) struct Personas {
-    /// The component's domain.
+    /// The gateway's own address: the component's domain, or an account.
     domain: String,
+    /// Whether it is an account: then nobody else has an address.
+    alone: bool,
     /// The gateway's host, as addresses end with it.
     host: String,
     /// This instance, whose people have addresses of their own.
@@ -38,24 +40,32 @@ pub(crate) struct Personas {
 }
 
 impl Personas {
-    /// For a component of this domain, on a gateway with this public host.
+    /// For a component of this domain, or an account, on a gateway with this public host.
     pub(crate) fn new(domain: &str, host: &str, instance: &str) -> Self {
-        Self { domain: domain.to_owned(), host: host.to_owned(), instance: instance.to_owned() }
+        Self {
+            domain: domain.to_owned(),
+            alone: domain.contains('@'),
+            host: host.to_owned(),
+            instance: instance.to_owned(),
+        }
     }
 
-    /// The component's domain.
+    /// The gateway's own address: the component's domain, or the account.
     pub(crate) fn domain(&self) -> &str {
         &self.domain
     }
 
     /// Whether an address is one of the component's.
     pub(crate) fn is_ours(&self, jid: &BareJid) -> bool {
-        jid.domain().as_str() == self.domain
+        if self.alone { jid.as_str() == self.domain } else { jid.domain().as_str() == self.domain }
     }
 
     /// The address under which somebody or some room appears; `None` if it would be longer than an
     /// address may be.
     pub(crate) fn jid_of(&self, persona: &PersonaId) -> Option<BareJid> {
+        if self.alone {
+            return None;
+        }
         let local = self.local_of(persona.as_str());
         let (local, domain) = (NodePart::new(&local).ok()?, DomainPart::new(&self.domain).ok()?);
         Some(domain.with_node(&local))
@@ -82,7 +92,7 @@ impl Personas {
 
     /// Whom an address of the component stands for; `None` if nobody can have it.
     pub(crate) fn persona_of(&self, jid: &BareJid) -> Option<PersonaId> {
-        let local = jid.node().filter(|_| self.is_ours(jid))?.as_str();
+        let local = jid.node().filter(|_| !self.alone && self.is_ours(jid))?.as_str();
         let address = if let Some(whole) = local.strip_prefix("\\40") {
             format!("@{}", escape::decode(whole)?)
         } else {

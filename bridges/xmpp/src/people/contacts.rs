@@ -1,5 +1,6 @@
 //! Contacts: subscriptions to presence (RFC 6121 §3) as Monster's 1001 and 1004, and presences.
 
+use crate::config::Mode;
 use crate::instance::{Instance, RESOURCE, Running};
 use crate::session::{Gone, Session};
 use crate::xml::{Make, attr, el, ns, stanza, text_of};
@@ -99,6 +100,10 @@ impl Instance {
     ) -> Result<Admission, RequestError> {
         let away = |_: Gone| RequestError::Unavailable("the XMPP server is not connected".to_owned());
         let session = running.session().ok_or(Gone).map_err(away)?;
+        if self.config.mode == Mode::Account {
+            // The account speaks for everybody: there is nobody whom they could agree to.
+            return Ok(Admission::Accepted);
+        }
         let pair = self.pair(&who.id, target)?;
         let (asked_us, mutual) = {
             let contacts = self.people.contacts.lock();
@@ -148,6 +153,9 @@ impl Instance {
     ) -> Result<(), RequestError> {
         let away = |_: Gone| RequestError::Unavailable("the XMPP server is not connected".to_owned());
         let session = running.session().ok_or(Gone).map_err(away)?;
+        if self.config.mode == Mode::Account {
+            return Ok(());
+        }
         let pair = self.pair(&who.id, target)?;
         if self.people.contacts.lock().remove(&pair).is_some() {
             running.save(&format!("{KEPT}{} {}", pair.0, pair.1), None).await;

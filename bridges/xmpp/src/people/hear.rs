@@ -30,8 +30,11 @@ impl Instance {
         let (Some(from), Some(to)) = (address("from"), address("to")) else { return };
         let Some(session) = running.session() else { return };
         let persona = self.guest_of(&to).or_else(|| self.personas.persona_of(&to.to_bare()));
-        let Some(persona) = persona else {
-            if to.node().is_none() {
+        // What begins with `!` is for the gateway, whoever the account wrote for.
+        let to_us = text_of(&message, "body", ns::CLIENT).is_some_and(|words| words.starts_with('!'));
+        let answered = || self.people.correspondent(&RemoteId::new(from.to_bare().as_str())).filter(|_| !to_us);
+        let Some(persona) = persona.or_else(answered) else {
+            if to.to_bare().as_str() == self.personas.domain() {
                 return self.to_bot(running, &session, &from, &message);
             }
             let error = xml::error(&message, "cancel", "item-not-found", "there is nobody of this name");
@@ -130,7 +133,7 @@ impl Instance {
         let Some(line) = text_of(message, "body", ns::CLIENT).filter(|_| message.attr("type") != Some("error")) else {
             return;
         };
-        let by = from.to_bare();
+        let (by, line) = (from.to_bare(), line.trim_start_matches('!').to_owned());
         let control = Control { by: self.user(&by), room: None, may_link: self.config.trusts(&by), line };
         let answer = stanza("message", self.personas.domain(), from.as_str()).with("type", "chat");
         let (host, session) = (Arc::clone(&running.host), Arc::clone(session));

@@ -1,7 +1,7 @@
 //! From a server's name to a stream of bytes: DNS, TCP, TLS. Each step fails with words that say
 //! which step it was.
 
-use crate::config::Config;
+use crate::config::{Config, Encryption, Mode};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::net::SocketAddr;
@@ -31,7 +31,11 @@ pub(crate) async fn dial(config: &Config) -> Result<Stream, String> {
         .map_err(|error| format!("the name {host} cannot be resolved: {error}"))?
         .collect();
     let tcp = connect(host, port, &addresses).await?;
-    if config.tls { secure(host, tcp, config.tls_ca_file.as_deref()).await } else { Ok(Box::new(tcp)) }
+    if config.encryption() != Encryption::Tls {
+        return Ok(Box::new(tcp));
+    }
+    let name = if config.mode == Mode::Account { config.account_domain() } else { host };
+    secure(name, Box::new(tcp), config.tls_ca_file.as_deref()).await
 }
 
 async fn connect(host: &str, port: u16, addresses: &[SocketAddr]) -> Result<TcpStream, String> {
@@ -51,7 +55,7 @@ async fn connect(host: &str, port: u16, addresses: &[SocketAddr]) -> Result<TcpS
 }
 
 /// Begins TLS on a stream, with a certificate that must be `host`'s.
-async fn secure(host: &str, tcp: TcpStream, ca_file: Option<&Path>) -> Result<Stream, String> {
+pub(super) async fn secure(host: &str, tcp: Stream, ca_file: Option<&Path>) -> Result<Stream, String> {
     let failed = |why: String| format!("TLS with {host} failed: {why}");
     let connector = connector(ca_file).map_err(&failed)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;

@@ -37,12 +37,12 @@ fn proof(id: &str, secret: &str) -> String {
     })
 }
 
-fn unexpected(incoming: &Incoming) -> String {
+pub(super) fn unexpected(incoming: &Incoming) -> String {
     match incoming {
         Incoming::Element(element) if element.is("error", ns::STREAM) => {
-            format!("the server does not let the component in: {}", stream_error(element))
+            format!("the server does not let the gateway in: {}", stream_error(element))
         }
-        _ => "the server does not speak as to a component".to_owned(),
+        _ => "the server does not answer as expected".to_owned(),
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn stream_error(error: &Element) -> String {
         .unwrap_or_else(|| StanzaError::of(error).text)
 }
 
-async fn say(stream: &mut Stream, bytes: &[u8]) -> Result<(), String> {
+pub(super) async fn say(stream: &mut Stream, bytes: &[u8]) -> Result<(), String> {
     let written = async {
         stream.write_all(bytes).await?;
         stream.flush().await
@@ -63,7 +63,7 @@ async fn say(stream: &mut Stream, bytes: &[u8]) -> Result<(), String> {
     written.await.map_err(|error| format!("the connection broke: {error}"))
 }
 
-async fn next(stream: &mut Stream, reader: &mut Reader, buffer: &mut BytesMut) -> Result<Incoming, String> {
+pub(super) async fn next(stream: &mut Stream, reader: &mut Reader, buffer: &mut BytesMut) -> Result<Incoming, String> {
     loop {
         let mut rest = &buffer[..];
         let read = reader.read(&mut rest).map_err(|error| error.to_string());

@@ -1,17 +1,19 @@
-//! One connection to the server as a component (XEP-0114), from the handshake to its end: stanzas
+//! One connection to the server, as a component (XEP-0114) or an account, from the handshake to its end: stanzas
 //! out in order, questions (IQ) with their answers, proof that the server has taken what was sent,
 //! and signs of life. What a stanza means is `hear`'s business; reconnecting is `link`'s.
 
+mod account;
 mod ask;
 mod dial;
 mod drive;
 mod handshake;
 mod pages;
+mod scram;
 
 pub(crate) use ask::{AskError, Question};
 pub(crate) use dial::dial;
 
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::wire;
 use crate::xml::{Make, el, ns, set, stanza};
 use ask::Asked;
@@ -38,7 +40,10 @@ pub(crate) struct Gone;
 
 /// One connection.
 pub(crate) struct Session {
-    domain: String,
+    /// Who asks for signs of life, and whom.
+    asks: (String, String),
+    /// The namespace of the stream's stanzas.
+    stanzas: &'static str,
     out: mpsc::Sender<String>,
     asked: Asked,
     bounces: Asked,
@@ -63,14 +68,27 @@ impl Session {
     /// Connects and makes itself known. What is heard comes from the receiver, in order.
     pub(crate) async fn open(config: &Config) -> Result<(Arc<Self>, mpsc::Receiver<Element>), String> {
         let mut stream = dial(config).await?;
-        let shaking = handshake::component(&mut stream, &config.domain, config.secret.reveal());
-        let (reader, rest) = tokio::time::timeout(config.ack_timeout(), shaking)
-            .await
-            .map_err(|_| "the server did not answer the handshake".to_owned())??;
+        let patience = config.ack_timeout();
+        let late = |_| "the server did not answer the handshake".to_owned();
+        let (asks, stanzas, reader, rest) = match config.mode {
+            Mode::Component => {
+                let shaking = handshake::component(&mut stream, &config.domain, config.secret.reveal());
+                let (reader, rest) = tokio::time::timeout(patience, shaking).await.map_err(late)??;
+                let own = format!("{}/{SYNC}", config.domain);
+                ((own.clone(), own), ns::COMPONENT, reader, rest)
+            }
+            Mode::Account => {
+                let (secured, reader, rest, full) =
+                    tokio::time::timeout(patience, account::log_in(stream, config)).await.map_err(late)??;
+                stream = secured;
+                ((full, config.account_domain().to_owned()), ns::CLIENT, reader, rest)
+            }
+        };
         let (out, outbox) = mpsc::channel(OUTBOX);
         let (inbox, heard) = mpsc::channel(INBOX);
         let session = Arc::new(Self {
-            domain: config.domain.clone(),
+            asks,
+            stanzas,
             out,
             asked: Asked::default(),
             bounces: Asked::by_bare(),
@@ -93,7 +111,7 @@ impl Session {
 
     /// Sends a stanza; `Ok` says that it waits to be written, behind everything sent before.
     pub(crate) async fn send(&self, stanza: &Element) -> Result<(), Gone> {
-        let text = encoded(stanza);
+        let text = self.encoded(stanza);
         tokio::select! {
             sent = self.out.send(text) => sent.map_err(|_| Gone),
             () = self.ended.cancelled() => Err(Gone),
@@ -102,7 +120,7 @@ impl Session {
 
     /// Sends a stanza if there is room: for what may be lost.
     pub(crate) fn send_if_room(&self, stanza: &Element) {
-        let _ = self.out.try_send(encoded(stanza));
+        let _ = self.out.try_send(self.encoded(stanza));
     }
 
     /// Sends a question (an IQ without id) and waits for its answer.
@@ -173,13 +191,25 @@ impl Session {
 
     /// One stanza to ourselves and back.
     async fn round_trip(&self) -> Result<(), AskError> {
-        let from = format!("{}/{SYNC}", self.domain);
-        let ping = stanza("iq", &from, &from).with("type", "get").child(el("ping", ns::PING));
+        let ping = stanza("iq", &self.asks.0, &self.asks.1).with("type", "get").child(el("ping", ns::PING));
         match self.ask(ping).await {
             // Whatever the answer is, it came after what was sent before.
             Ok(_) | Err(AskError::Error(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    fn encoded(&self, stanza: &Element) -> String {
+        let mut text = String::with_capacity(512);
+        if self.stanzas == ns::CLIENT && stanza.attr("from").is_some() {
+            // An account's stanzas are from it: the server says so.
+            let mut own = stanza.clone();
+            own.attrs_mut().remove(&rxml::Namespace::NONE, "from");
+            wire::write(&own, self.stanzas, &mut text);
+        } else {
+            wire::write(stanza, self.stanzas, &mut text);
+        }
+        text
     }
 
     /// Done once the connection is gone.
@@ -205,10 +235,4 @@ impl Session {
         let _ = tokio::time::timeout(Duration::from_secs(2), self.ended.cancelled()).await;
         self.end("the gateway stops");
     }
-}
-
-fn encoded(stanza: &Element) -> String {
-    let mut text = String::with_capacity(512);
-    wire::write(stanza, ns::COMPONENT, &mut text);
-    text
 }
