@@ -17,6 +17,10 @@ impl Instance {
         if self.is_served(target) {
             return self.admit_served(target);
         }
+        if crate::names::split_occupant(target.as_str()).is_some() {
+            // Whoever is in a room with somebody may write to them.
+            return Ok(Admission::Accepted);
+        }
         if let (Some(session), Some(jid)) = (running.session(), crate::names::jid_of(target)) {
             self.learn_domain(running, &session, jid.domain().as_str()).await;
         }
@@ -51,6 +55,9 @@ impl Instance {
     /// Takes somebody out of a room, or ends a contact.
     pub(crate) async fn dismiss(&self, running: &Running, who: &Author, target: &RemoteId) -> Result<(), RequestError> {
         if self.is_served(target) {
+            return Ok(());
+        }
+        if crate::names::split_occupant(target.as_str()).is_some() {
             return Ok(());
         }
         if self.kind_of(target) == PlaceKind::Person {

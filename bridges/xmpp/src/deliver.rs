@@ -164,7 +164,11 @@ impl Instance {
         }
     }
 
-    async fn deliver_private(&self, running: &Arc<Running>, delivery: &Delivery) -> Result<Receipt, DeliveryError> {
+    async fn deliver_private(
+        self: &Arc<Self>,
+        running: &Arc<Running>,
+        delivery: &Delivery,
+    ) -> Result<Receipt, DeliveryError> {
         let session = running.session().ok_or_else(|| DeliveryError::transient(AWAY))?;
         let own = self.personas.jid_of(&delivery.author.id).map(|jid| jid.to_string());
         let (from, name) = match (own, self.config.mode) {
@@ -179,6 +183,15 @@ impl Instance {
         }
         let key = delivery.key.as_str();
         let (to, occupant) = self.private_target(&delivery.target)?;
+        if let Some((room, _)) = names::split_occupant(delivery.target.as_str())
+            && let Some(room) = self.rooms.get(&RemoteId::new(room))
+        {
+            // Only who is in a room may write to somebody there.
+            let (speaker, _) = self.speaker(&delivery.author, None);
+            self.enter(running, &room, &speaker, room.pass_of(&delivery.author).as_deref())
+                .await
+                .map_err(not_let_in)?;
+        }
         let begun = message::begin(&format!("{from}/{RESOURCE}"), &to, "chat", key);
         let message = worded(begun, &delivery.action, delivery, &mut self.people.memory.lock(), name)?
             .child(el("request", ns::RECEIPTS))

@@ -21,6 +21,12 @@ impl Instance {
     pub(crate) async fn profile(&self, running: &Running, id: &RemoteId) -> Result<Profile, RequestError> {
         let away = || RequestError::Unavailable("the XMPP server is not connected".to_owned());
         let session = running.session().ok_or_else(away)?;
+        if let Some((room, _)) = names::split_occupant(id.as_str()) {
+            let nick = self.rooms.get(&RemoteId::new(room)).and_then(|room| room.nick_of_occupant(id));
+            let name = nick.ok_or_else(|| RequestError::Unknown(format!("they are not in {room} any more")))?;
+            let info = vec![Info::new("room", room)];
+            return Ok(Profile { name, picture: None, kind: PlaceKind::Person, info });
+        }
         let jid = names::jid_of(id).ok_or_else(|| RequestError::Unknown(format!("`{id}` is not an address")))?;
         self.learn_domain(running, &session, jid.domain().as_str()).await;
         if self.is_served(id) {

@@ -14,26 +14,33 @@ use std::time::SystemTime;
 /// Somebody in a room who is not of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Occupant {
-    /// Who it is: the real address where the room shows it, else the room's id of the occupant.
+    /// Who it is.
     pub(super) id: RemoteId,
-    pub(super) role: String,
+    /// Their address, where the room shows it.
+    pub(super) address: Option<RemoteId>,
     pub(super) affiliation: String,
 }
 
 /// The most occupants of a room that are known by name.
 const OCCUPANTS: usize = 20_000;
 
-/// Who an occupant is. A nick is nobody: the next who takes it is somebody else.
+/// Who an occupant is: by the id that the room gives them (XEP-0421), which is the same in presences,
+/// messages and archives, whatever the room shows us of addresses; without one by the address, if it is
+/// shown. A nick is nobody: the next who takes it is somebody else.
 pub(super) fn identity(room: &BareJid, nick: &str, stanza: &Element) -> RemoteId {
-    let item = stanza.get_child("x", ns::MUC_USER).and_then(|x| x.get_child("item", ns::MUC_USER));
-    if let Some(real) = item.and_then(|item| attr(item, "jid")).and_then(|jid| jid::Jid::new(jid).ok()) {
-        return RemoteId::new(real.to_bare().as_str());
-    }
     let given = stanza.get_child("occupant-id", ns::OCCUPANT_ID).and_then(|id| attr(id, "id"));
-    match given {
-        Some(id) => RemoteId::new(format!("{room}/~{id}")),
-        None => RemoteId::new(format!("{room}/={nick}")),
+    match (given, address(stanza)) {
+        (Some(id), _) => RemoteId::new(format!("{room}/~{id}")),
+        (None, Some(address)) => address,
+        (None, None) => RemoteId::new(format!("{room}/={nick}")),
     }
+}
+
+/// The real address of an occupant, where the room shows it.
+fn address(stanza: &Element) -> Option<RemoteId> {
+    let item = stanza.get_child("x", ns::MUC_USER)?.get_child("item", ns::MUC_USER)?;
+    let real = jid::Jid::new(attr(item, "jid")?).ok()?;
+    Some(RemoteId::new(real.to_bare().as_str()))
 }
 
 fn statuses(presence: &Element) -> Vec<u16> {
@@ -61,10 +68,9 @@ impl Room {
     /// Whether somebody may change what the room is.
     pub(crate) fn may_change(&self, id: &RemoteId) -> bool {
         let state = self.state.lock();
-        state
-            .others
-            .values()
-            .any(|occupant| occupant.id == *id && matches!(occupant.affiliation.as_str(), "owner" | "admin"))
+        state.others.values().any(|occupant| {
+            occupant.address.as_ref() == Some(id) && matches!(occupant.affiliation.as_str(), "owner" | "admin")
+        })
     }
 
     /// How many are there.
@@ -115,6 +121,11 @@ impl Instance {
             return;
         }
         room.stands(who.as_str(), None, &Standing::Out);
+        if statuses.contains(&333) {
+            // Not anybody's will: the room took us for gone, as we were for a moment.
+            let again = Arc::clone(self).enter_all(Arc::clone(running), Arc::clone(room));
+            return running.spawn("coming into a room again", again);
+        }
         let item = presence.get_child("x", ns::MUC_USER).and_then(|x| x.get_child("item", ns::MUC_USER));
         let reason = item.and_then(|item| text_of(item, "reason", ns::MUC_USER));
         let what = match statuses {
@@ -142,8 +153,11 @@ fn note(
     let mut state = room.state.lock();
     let live = state.live;
     if !leaves {
-        let occupant =
-            Occupant { id: identity(&room.jid, nick, presence), role: text("role"), affiliation: text("affiliation") };
+        let occupant = Occupant {
+            id: identity(&room.jid, nick, presence),
+            address: address(presence),
+            affiliation: text("affiliation"),
+        };
         if state.others.len() >= OCCUPANTS && !state.others.contains_key(nick) {
             return None;
         }

@@ -83,7 +83,10 @@ impl Instance {
         }
         let key = cursor_key(room);
         let cursor = running.host.load(&key).await.ok().flatten();
+        // The first time nothing was missed, and what waits is in no page that was read.
+        let first = cursor.is_none();
         match self.read_on(running, &session, room, &listener, cursor).await {
+            Ok(_) if first => false,
             Ok(read) => {
                 tracing::debug!(instance = %self.scope.instance, room = %room.id, read, "what was missed is read");
                 true
