@@ -106,14 +106,14 @@ impl Config {
                 return Err(wrong("sasl.mechanism", "external needs tls_client_cert_file"));
             }
             if !external && (sasl.user.is_empty() || sasl.password.is_none()) {
-                return Err(wrong("sasl", "expected user and password"));
+                return Err(wrong("sasl", "expected `user` and `password`"));
             }
         }
         if self.nickserv.as_ref().is_some_and(|service| service.password.is_none()) {
-            return Err(wrong("nickserv", "expected password"));
+            return Err(wrong("nickserv", "expected a `password`"));
         }
         if self.webirc.as_ref().is_some_and(|webirc| webirc.password.is_none()) {
-            return Err(wrong("webirc", "expected password"));
+            return Err(wrong("webirc", "expected a `password`"));
         }
         Ok(())
     }
