@@ -28,11 +28,16 @@ struct Alice {
 
 impl Alice {
     async fn socket(&mut self) -> &mut MonsterClient {
-        while self.socket.is_none() {
-            self.socket = MonsterClient::try_connect(&self.url).await;
-            tokio::task::yield_now().await;
-        }
-        self.socket.as_mut().expect("there is one")
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => loop {
+                if let Some(socket) = MonsterClient::try_connect(&self.url).await {
+                    break socket;
+                }
+                tokio::task::yield_now().await;
+            },
+        };
+        self.socket.insert(socket)
     }
 
     /// The next frame; a pushed one is noted and answered.
@@ -81,7 +86,7 @@ async fn archive(bob: &mut XmppClient) -> BTreeMap<String, usize> {
             .await;
         let mut last = None;
         loop {
-            let stanza = bob.next().await.expect("the archive answers");
+            let Some(stanza) = bob.next().await else { panic!("the archive did not answer") };
             if let Some(result) = stanza.get_child("result", "urn:xmpp:mam:2") {
                 last = result.attr("id").map(str::to_owned);
                 let forwarded = result.get_child("forwarded", "urn:xmpp:forward:0");
