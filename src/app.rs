@@ -32,6 +32,8 @@ pub fn bridge_kinds() -> Registry {
     let registry = registry.with(monster_bridge_echo::KIND, monster_bridge_echo::factory);
     #[cfg(feature = "irc")]
     let registry = registry.with(monster_bridge_irc::KIND, monster_bridge_irc::factory);
+    #[cfg(feature = "matrix")]
+    let registry = registry.with(monster_bridge_matrix::KIND, monster_bridge_matrix::factory);
     #[cfg(feature = "xmpp")]
     let registry = registry.with(monster_bridge_xmpp::KIND, monster_bridge_xmpp::factory);
     registry

@@ -4,7 +4,7 @@
 //! Kept in memory for `id_of`, which cannot wait; what is to be saved is told to the caller, who has
 //! the host. Used by both modes.
 
-use crate::id::{self, Form};
+use crate::id;
 use monster_bridge_api::{Host, HostError, RemoteId};
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -109,11 +109,6 @@ impl Book {
         };
         save(host, saves).await?;
         Ok(RemoteId::new(name))
-    }
-
-    /// What an id is: aliases and room ids are rooms.
-    pub fn is_room(&self, id: &RemoteId) -> bool {
-        matches!(id::form_of(id.as_str()), Some(Form::Alias | Form::Room))
     }
 }
 

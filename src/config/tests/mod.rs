@@ -213,9 +213,12 @@ fn the_documentation_of_the_keys_is_up_to_date() {
     let irc = fields::table(include_str!("../../../bridges/irc/src/config.rs"), "Config");
     let echo = fields::table(include_str!("../../../bridges/echo/src/config.rs"), "Config");
     assert!(irc.contains("| `flood.burst` | a whole number | Lines that may go at once. Default 5. |"), "{irc}");
+    let matrix = fields::table(include_str!("../../../bridges/matrix/src/appservice/config.rs"), "Config");
     let xmpp = fields::table(include_str!("../../../bridges/xmpp/src/config.rs"), "Config");
-    let kinds =
-        format!("\n### `kind = \"irc\"`\n\n{irc}\n### `kind = \"xmpp\"`\n\n{xmpp}\n### `kind = \"echo\"`\n\n{echo}");
+    let kinds = format!(
+        "\n### `kind = \"irc\"`\n\n{irc}\n### `kind = \"matrix\"`, `mode = \"appservice\"`\n\n{matrix}\n\
+         ### `kind = \"xmpp\"`\n\n{xmpp}\n### `kind = \"echo\"`\n\n{echo}"
+    );
     held("docs/configuration.md", &(reference() + &kinds));
 }
 

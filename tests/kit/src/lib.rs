@@ -36,7 +36,7 @@ pub use matrix_client::MatrixClient;
 pub use monster_client::MonsterClient;
 pub use netns::Namespace;
 pub use process::Process;
-pub use stage::{Stage, irc_section, irc_section_at};
+pub use stage::{MatrixStage, Stage, irc_section, irc_section_at, matrix_section};
 pub use synapse::Synapse;
 pub use tap::Tap;
 pub use xmpp_client::XmppClient;

@@ -1,7 +1,7 @@
 //! The stage of most whole-program tests: an Ergo, a gateway with an instance on it, and somebody at
 //! home there.
 
-use crate::{Ergo, Gateway, IrcClient, MonsterClient};
+use crate::{Ergo, Gateway, IrcClient, MonsterClient, Synapse};
 
 /// A bridge section for an Ergo; `extra` are further keys of it.
 pub fn irc_section(instance: &str, ergo: &Ergo, extra: &str) -> String {
@@ -49,5 +49,56 @@ impl Stage {
     /// The address of an IRC user or channel.
     pub fn on_irc(&self, name: &str) -> String {
         self.gateway.address(name, "ergo")
+    }
+}
+
+/// A Synapse that lets an instance in, a gateway with that instance, and `alice` at home on it.
+#[derive(Debug)]
+pub struct MatrixStage {
+    /// The homeserver.
+    pub synapse: Synapse,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// A local account's home socket.
+    pub alice: MonsterClient,
+}
+
+/// A bridge section for a Synapse, in *appservice* mode; `extra` are further keys of it.
+pub fn matrix_section(instance: &str, synapse: &Synapse, extra: &str) -> String {
+    format!(
+        "[bridges.{instance}]\nkind = \"matrix\"\nmode = \"appservice\"\nhomeserver = \"{}\"\nserver_name = \"{}\"\n\
+         joins_per_second = 1000\n{extra}\n\n",
+        synapse.url(),
+        Synapse::NAME
+    )
+}
+
+impl MatrixStage {
+    /// Sets it up with the program `binary`; `extra` are further keys of the instance, `sections` further sections.
+    pub async fn new(binary: &str, extra: &str, sections: &str) -> Self {
+        let mut synapse = Synapse::prepare();
+        let mut gateway = Gateway::prepare(binary, &format!("{}{sections}", matrix_section("matrix", &synapse, extra)));
+        let registration = gateway.cli(&["registration", "matrix"]).await;
+        synapse.add_service(&registration);
+        synapse.run().await;
+        gateway.run().await;
+        let token = gateway.account("alice").await;
+        let alice = gateway.home("alice", &token).await;
+        Self { synapse, gateway, alice }
+    }
+
+    /// The address of a Matrix user of the homeserver.
+    pub fn on_matrix(&self, user: &str) -> String {
+        self.gateway.address(&format!("{user}@{}", Synapse::NAME), "matrix")
+    }
+
+    /// The address of a room.
+    pub fn room(&self, room: &str) -> String {
+        self.gateway.address(&room.replacen(':', "@", 1), "matrix")
+    }
+
+    /// The id of somebody's ghost.
+    pub fn ghost(name: &str) -> String {
+        format!("@_monster_{name}:{}", Synapse::NAME)
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// One instance, as its section `[bridges.NAME]` with `mode = "appservice"` says.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// Where the homeserver answers clients, e.g. `http://localhost:8008`.
     pub homeserver: String,
     /// What the ids of its users end with, e.g. `example.org`.
@@ -92,7 +92,7 @@ fn max_file_bytes() -> u64 {
 
 impl Config {
     /// Reads a section.
-    pub fn read(section: serde_json::Value) -> Result<Self, ConfigError> {
+    pub(crate) fn read(section: serde_json::Value) -> Result<Self, ConfigError> {
         let mut config: Self = parse_section(section)?;
         config.homeserver.truncate(config.homeserver.trim_end_matches('/').len());
         config.check()?;
@@ -116,9 +116,8 @@ impl Config {
             }
         }
         for (key, token) in [("as_token", &self.as_token), ("hs_token", &self.hs_token)] {
-            let fits = |token: &Secret| {
-                token.reveal().len() >= 16 && token.reveal().chars().all(|c| c.is_ascii_graphic())
-            };
+            let fits =
+                |token: &Secret| token.reveal().len() >= 16 && token.reveal().chars().all(|c| c.is_ascii_graphic());
             if token.as_ref().is_some_and(|token| !fits(token)) {
                 return Err(wrong(key, "expected at least 16 random characters without spaces"));
             }
@@ -138,9 +137,9 @@ impl Config {
 
 /// A homeserver's or our own URL: `http` or `https`, without anything behind a path.
 pub(crate) fn check_url(key: &str, url: &str) -> Result<(), ConfigError> {
-    let parsed = reqwest::Url::parse(url).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
-    });
+    let parsed = reqwest::Url::parse(url)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none());
     parsed.map(|_| ()).ok_or_else(|| wrong(key, "expected a URL, e.g. https://matrix.example.org"))
 }
 

@@ -11,6 +11,7 @@ mod say;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use hear::is_mxc;
 pub use hear::{FileHeard, Heard, Said, What, parse, read};
 pub use member::{Member, State as MemberState, membership};
 pub use say::{Outgoing, Uploaded, edit, mark, parts, reaction, relayed};
@@ -32,24 +33,46 @@ pub fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
 
 /// The power levels of a room (Matrix v1.17 `m.room.power_levels`), as far as they are asked here.
 #[derive(Debug, Clone, Default)]
-pub struct PowerLevels(Value);
+pub struct PowerLevels {
+    content: Value,
+    /// Who made the room, where that is above all levels (room version 12).
+    creators: Vec<String>,
+}
 
 impl PowerLevels {
     /// From the content of the state event; `Null` where there is none.
     pub fn new(content: Value) -> Self {
-        Self(content)
+        Self { content, creators: Vec::new() }
+    }
+
+    /// With the room's creation event: from room version 12 on its sender, and whom it names, may do
+    /// everything and do not stand among the levels.
+    #[must_use]
+    pub fn created_by(mut self, create: &Value) -> Self {
+        let content = create.get("content").unwrap_or(&Value::Null);
+        let version = text_at(content, &["room_version"]).unwrap_or("1");
+        if version.parse::<u32>().is_ok_and(|version| version < 12) {
+            return self;
+        }
+        let named = content.get("additional_creators").and_then(Value::as_array).into_iter().flatten();
+        let creators = text_at(create, &["sender"]).into_iter().chain(named.filter_map(Value::as_str));
+        self.creators = creators.map(str::to_owned).collect();
+        self
     }
 
     /// What a user has.
     pub fn of_user(&self, user: &str) -> i64 {
-        let own = self.0.get("users").and_then(|users| users.get(user)).and_then(level);
-        own.or_else(|| self.0.get("users_default").and_then(level)).unwrap_or(0)
+        if self.creators.iter().any(|creator| creator == user) {
+            return i64::MAX;
+        }
+        let own = self.content.get("users").and_then(|users| users.get(user)).and_then(level);
+        own.or_else(|| self.content.get("users_default").and_then(level)).unwrap_or(0)
     }
 
     /// What sending a state event needs.
     pub fn for_state(&self, kind: &str) -> i64 {
-        let own = self.0.get("events").and_then(|events| events.get(kind)).and_then(level);
-        own.or_else(|| self.0.get("state_default").and_then(level)).unwrap_or(50)
+        let own = self.content.get("events").and_then(|events| events.get(kind)).and_then(level);
+        own.or_else(|| self.content.get("state_default").and_then(level)).unwrap_or(50)
     }
 
     /// True if the user may change which rooms the room is linked with.
@@ -59,9 +82,9 @@ impl PowerLevels {
 
     /// A room in which ordinary members only read is a channel.
     pub fn place_kind(&self) -> PlaceKind {
-        let own = self.0.get("events").and_then(|events| events.get("m.room.message")).and_then(level);
-        let needed = own.or_else(|| self.0.get("events_default").and_then(level)).unwrap_or(0);
-        let has = self.0.get("users_default").and_then(level).unwrap_or(0);
+        let own = self.content.get("events").and_then(|events| events.get("m.room.message")).and_then(level);
+        let needed = own.or_else(|| self.content.get("events_default").and_then(level)).unwrap_or(0);
+        let has = self.content.get("users_default").and_then(level).unwrap_or(0);
         if has < needed { PlaceKind::Channel } else { PlaceKind::Group }
     }
 }

@@ -150,6 +150,10 @@ fn power_levels_say_who_may_link_and_whether_members_may_speak() {
     assert_eq!(levels.place_kind(), PlaceKind::Channel);
     assert_eq!(PowerLevels::default().place_kind(), PlaceKind::Group);
     assert!(!PowerLevels::default().may_link("@bob:x.org"));
+    let create = |version: &str| json!({ "sender": "@bob:x.org", "content": { "room_version": version, "additional_creators": ["@eve:x.org"] } });
+    let levels = PowerLevels::default().created_by(&create("12"));
+    assert!(levels.may_link("@bob:x.org") && levels.may_link("@eve:x.org") && !levels.may_link("@al:x.org"));
+    assert!(!PowerLevels::default().created_by(&create("11")).may_link("@bob:x.org"));
 }
 
 fn uploaded(shape: AttachmentShape) -> Uploaded {
