@@ -120,6 +120,8 @@ impl Client {
             let mut api = self.rtc.direct_api();
             let Some(stream) = api.stream_tx_by_mid(mid, None) else { return };
             stream.write_rtp(write);
+            // Without this it would leave with the next timer, up to a millisecond later.
+            self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
             self.drain(0);
         }
     }
