@@ -1,5 +1,5 @@
 //! Where content becomes an event of a room: the one place that sends, redacts and reads back. (What
-//! encrypts goes here, between [`map::Outgoing`] and the request.)
+//! encrypts goes here, between [`crate::map::Outgoing`] and the request.)
 
 use super::instance::Instance;
 use crate::client::{Ask, Failure};
