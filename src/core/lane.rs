@@ -42,10 +42,18 @@ impl Lanes {
                         self.delivered(id, lane, &item);
                         self.record(id, item.delivery, ids).await;
                     }
-                    Err(failure) => self.failed(id, lane, &item, failure).await,
+                    Err(failure) => {
+                        if self.failed(id, lane, &item, failure).await {
+                            break;
+                        }
+                    }
                 },
                 Step::Read { after } => self.read(id, after).await,
-                Step::Wait { until, head } => self.park(id, until, head),
+                Step::Wait { until, head } => {
+                    if self.park(id, until, head) {
+                        break;
+                    }
+                }
                 Step::End => break,
             }
         }
@@ -56,9 +64,6 @@ impl Lanes {
         let mut state = self.state.lock();
         let state = &mut *state;
         let Some(entry) = state.lanes.get_mut(&id) else { return Step::End };
-        if let Status::Parked(_) = entry.status {
-            return Step::End;
-        }
         if state.stopped {
             return state.retire(id);
         }
@@ -160,13 +165,15 @@ impl Lanes {
         }
     }
 
-    /// A try failed: the lane waits, or the delivery is given up.
-    async fn failed(self: &Arc<Self>, id: i64, lane: &Lane, item: &Item, failure: Failure) {
+    /// A try failed: the lane is parked (true), or goes on, as the delivery is given up or may be tried
+    /// again at once.
+    async fn failed(self: &Arc<Self>, id: i64, lane: &Lane, item: &Item, failure: Failure) -> bool {
         let Failure { error, finding } = failure;
         let (why, retry_after) = match error {
             DeliveryError::Permanent { why } => {
                 self.give_up(lane, item, why).await;
-                return self.settled(id, false);
+                self.settled(id, false);
+                return false;
             }
             DeliveryError::Uncertain { why } => {
                 self.settled(id, true);
@@ -183,7 +190,8 @@ impl Lanes {
         let keep = i64::try_from(self.settings.keep.as_millis()).unwrap_or(i64::MAX);
         if now.saturating_sub(item.created) > keep {
             self.give_up(lane, item, format!("it could not be delivered for too long; the last time: {why}")).await;
-            return self.settled(id, false);
+            self.settled(id, false);
+            return false;
         }
         metrics::deferred(lane);
         let pause = self.pause_after(item.attempts, retry_after);
@@ -192,7 +200,7 @@ impl Lanes {
         if let Err(error) = self.store.defer(item.delivery, not_before, why).await {
             tracing::warn!(%error, "a failed try was not noted");
         }
-        self.park(id, Instant::now() + pause, item.delivery);
+        self.park(id, Instant::now() + pause, item.delivery)
     }
 
     /// The pause after a failed try: growing, jittered, and not shorter than was asked for.
@@ -215,15 +223,16 @@ impl Lanes {
         }
     }
 
-    /// The lane waits until then, and keeps nothing in memory; `head` is its first delivery. Does
-    /// nothing but that if the destination became reachable since the try began.
-    fn park(&self, id: i64, until: Instant, head: i64) {
+    /// The lane waits until then, and keeps nothing in memory; `head` is its first delivery. Not (false)
+    /// if the destination became reachable since the try began. A task whose lane is parked must end
+    /// without looking at it again: whoever unparks it starts another.
+    fn park(&self, id: i64, until: Instant, head: i64) -> bool {
         let mut state = self.state.lock();
         let state = &mut *state;
-        let Some(entry) = state.lanes.get_mut(&id) else { return };
+        let Some(entry) = state.lanes.get_mut(&id) else { return false };
         entry.line.put_back(head);
         if std::mem::take(&mut entry.woken) {
-            return;
+            return false;
         }
         entry.status = Status::Parked(until);
         state.working -= 1;
@@ -231,6 +240,7 @@ impl Lanes {
         if state.parked.first() == Some(&(until, id)) {
             self.alarm.notify_one();
         }
+        true
     }
 }
 
