@@ -11,7 +11,7 @@ use super::figures::{self, Kind};
 use super::hub::{Device, Ends, Entry};
 use super::identity::{Identified, IdentityError};
 use super::limits::{Bucket, Entered};
-use super::outbox::Outbox;
+use super::outbox::{Heard, Outbox};
 use crate::core::{Peer, Side, Speaker};
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, ready};
@@ -187,9 +187,23 @@ impl Exchange {
                 let response = response.into_owned();
                 self.side.figures.answered();
                 let id = response.message_id.clone();
-                self.device.outbox.answered(&id, response)
+                let accepts = response.status.is_success();
+                let heard = self.device.outbox.answered(&id, response);
+                if heard == Heard::Late && accepts {
+                    // It reads again: what was put off because it did not need not wait.
+                    self.wake();
+                }
+                heard != Heard::Unasked
             }
             Err(error) => self.malformed(&error),
+        }
+    }
+
+    fn wake(&self) {
+        if let Speaking::Known(peer) = &self.speaking
+            && let Some(account) = peer.account()
+        {
+            self.side.core.wake(account);
         }
     }
 
@@ -203,7 +217,7 @@ impl Exchange {
             // An answer that cannot be read is none; what it was for is tried again.
             None => error.message_id().is_some_and(|id| {
                 let unreadable = Response::new(id.to_owned(), Status::Unavailable);
-                self.device.outbox.answered(id, unreadable.with_error(error.to_string()))
+                self.device.outbox.answered(id, unreadable.with_error(error.to_string())) != Heard::Unasked
             }),
         }
     }

@@ -60,6 +60,17 @@ pub(super) struct Batch {
     pub close: Option<CloseFrame>,
 }
 
+/// What an answer was to whoever asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing was asked under its id.
+    Unasked,
+    /// Waited for.
+    InTime,
+    /// Not waited for any more: it took too long, or another device answered before.
+    Late,
+}
+
 impl Outbox {
     /// Asks the other side something under `id`. The answer fails once the socket has ended.
     pub(super) fn ask(&self, id: &str, frame: Utf8Bytes) -> Answer {
@@ -79,13 +90,15 @@ impl Outbox {
         receiver
     }
 
-    /// The other side answered what was asked under `id`. False if nothing was.
-    pub(super) fn answered(&self, id: &str, response: Response<'static>) -> bool {
+    /// The other side answered what was asked under `id`.
+    pub(super) fn answered(&self, id: &str, response: Response<'static>) -> Heard {
         let mut state = self.state.lock();
-        let Some(mut same) = state.asked.remove(id) else { return false };
-        if let Some(first) = same.pop_front() {
-            // Whoever asked may have had its answer from another device.
-            let _ = first.answer.send(response);
+        let Some(mut same) = state.asked.remove(id) else { return Heard::Unasked };
+        let mut heard = Heard::InTime;
+        if let Some(first) = same.pop_front()
+            && first.answer.send(response).is_err()
+        {
+            heard = Heard::Late;
         }
         while same.front().is_some_and(|next| next.answer.is_closed()) {
             same.pop_front();
@@ -95,7 +108,7 @@ impl Outbox {
             state.asked.insert(id.into(), same);
             wake(state.session.take(), state);
         }
-        true
+        heard
     }
 
     /// Ends the socket once what waits has been written. The first reason given stays.
@@ -238,12 +251,19 @@ mod tests {
         let mut first = outbox.ask("a", "one".into());
         let mut second = outbox.ask("b", "two".into());
         assert_eq!(take(&outbox), ["one", "two"]);
-        assert!(outbox.answered("b", ok("b")));
-        assert!(!outbox.answered("b", ok("b")));
-        assert!(!outbox.answered("c", ok("c")));
+        assert_eq!(outbox.answered("b", ok("b")), Heard::InTime);
+        assert_eq!(outbox.answered("b", ok("b")), Heard::Unasked);
+        assert_eq!(outbox.answered("c", ok("c")), Heard::Unasked);
         assert_eq!(second.try_recv(), Ok(ok("b")));
         assert!(first.try_recv().is_err());
         assert!(outbox.is_waiting());
+    }
+
+    #[test]
+    fn an_answer_that_nobody_waits_for_any_more_is_late() {
+        let outbox = Outbox::default();
+        drop(outbox.ask("a", "one".into()));
+        assert_eq!(outbox.answered("a", ok("a")), Heard::Late);
     }
 
     #[test]
