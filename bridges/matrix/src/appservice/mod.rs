@@ -2,7 +2,7 @@
 //! personas have ghosts, the homeserver calls with what happened.
 //!
 //! `web` takes the homeserver's requests: `hear` and `members` make events of them, `follow` does what
-//! follows, `demand` answers whether a user or room exists. `deliver` and `admission` do what the core
+//! follows, `demand` answers whether a user or room exists, `pulse` sees to it that nothing stays behind. `deliver` and `admission` do what the core
 //! asks, through `wire` and `rooms`. `direct`, `waiting`, `consoles`, `ghosts` are what is kept.
 
 mod admission;
@@ -22,10 +22,13 @@ mod members;
 mod naming;
 mod people;
 mod profile;
+mod pulse;
 mod puppets;
 mod registration;
 mod rooms;
 mod run;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod waiting;
 mod web;

@@ -6,6 +6,7 @@ use super::follow;
 use super::ghosts::{self, Ghosts};
 use super::hints;
 use super::instance::{Instance, Running};
+use super::pulse;
 use super::puppets::Puppets;
 use super::registration;
 use super::waiting::Waiting;
@@ -67,6 +68,8 @@ async fn live(instance: &Arc<Instance>, running: &Arc<Running>) {
                 failures = 0;
                 if !std::mem::replace(&mut up, true) {
                     running.report(Health::Up);
+                    let (instance, task) = (Arc::clone(instance), Arc::clone(running));
+                    running.spawn(async move { pulse::beat(&instance, &task).await });
                 }
                 if !std::mem::replace(&mut begun, true) {
                     begin(instance, running).await;
