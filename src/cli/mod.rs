@@ -13,6 +13,7 @@ mod doctor;
 mod failure;
 mod home;
 mod links;
+mod login;
 mod map;
 mod office;
 mod plain;
@@ -63,6 +64,8 @@ enum Command {
     /// Print what the server of a bridge's network needs to let it in, as a Matrix homeserver its
     /// registration of an application service.
     Registration(small::Registration),
+    /// Sign a bridge in that needs a person for it (a Matrix account), asking at the terminal.
+    Login(login::Login),
     Chat(chat::Chat),
     #[cfg(feature = "caller")]
     Call(call::Call),
@@ -110,6 +113,7 @@ fn act(cli: Cli) -> Outcome {
         Command::Backup(command) => with_office(config, async |office| command.run(&office).await),
         Command::Restore(command) => command.run(config),
         Command::Registration(command) => command.run(config),
+        Command::Login(command) => blocking(command.run(config)),
         Command::Chat(command) => blocking(command.run(config)),
         #[cfg(feature = "caller")]
         Command::Call(command) => blocking(command.run(config)),

@@ -111,6 +111,12 @@ pub trait Bridge: Send + Sync + 'static {
         None
     }
 
+    /// Signs this instance in, asking the person at the terminal for what that needs, and keeps what it
+    /// got in [`Scope::data_dir`]; gives a line for that person. Needs no `run`.
+    async fn login(&self, _ask: &dyn Ask) -> Result<String, RequestError> {
+        Err(RequestError::Refused("its network needs no signing in by hand".to_owned()))
+    }
+
     /// A line that `who` wrote to the bridge itself (address `@*:instance:…`): its own settings,
     /// e.g. `nick NAME`. The answer is for that person, one or more lines. `help` must be answered.
     async fn command(&self, who: &Author, line: &str) -> String;
@@ -118,6 +124,13 @@ pub trait Bridge: Send + Sync + 'static {
     /// Checks that the configuration can work from this machine (name resolves, TLS, login), as
     /// lines for a person; used by `doctor`, without `run`.
     async fn diagnose(&self) -> Vec<Result<String, String>>;
+}
+
+/// Asks the person at the terminal, for [`Bridge::login`].
+#[async_trait]
+pub trait Ask: Send + Sync {
+    /// Shows a question and gives the line that is typed, which is not shown if it is `hidden`.
+    async fn ask(&self, question: &str, hidden: bool) -> Result<String, RequestError>;
 }
 
 /// `run` gave up.

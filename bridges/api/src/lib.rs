@@ -20,7 +20,7 @@ mod media;
 mod profile;
 mod text;
 
-pub use bridge::{Bridge, ConfigError, Factory, RunError, Scope, parse_section};
+pub use bridge::{Ask, Bridge, ConfigError, Factory, RunError, Scope, parse_section};
 pub use call::{CallDelivery, CallError, CallHeard, CallMedia, CallStep, Devices, EndReason, IceCandidate, Muted};
 pub use capabilities::{Capabilities, Support};
 pub use control::Control;

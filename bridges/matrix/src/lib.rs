@@ -2,11 +2,12 @@
 //!
 //! `id`, `html`, `map` and `book` know Matrix and no server: identifiers and their names, formatted
 //! text, events, which room has which name. `appservice` is the mode in which a homeserver lets the
-//! bridge speak as ghosts. [`factory`] makes an instance from a section of the configuration; the core
+//! bridge speak as ghosts, `account` the one in which it is signed in as a user. [`factory`] makes an instance from a section of the configuration; the core
 //! calls nothing else.
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod appservice;
 pub mod book;
 mod client;
@@ -29,6 +30,7 @@ pub fn factory(scope: Scope, mut section: Value) -> Result<Arc<dyn Bridge>, Conf
     let mode = section.as_object_mut().and_then(|section| section.remove("mode"));
     match mode.as_ref().map(Value::as_str) {
         None | Some(Some("appservice")) => Ok(Arc::new(appservice::Appservice::new(scope, section)?)),
-        _ => Err(ConfigError { key: "mode".to_owned(), why: "expected `appservice`".to_owned() }),
+        Some(Some("account")) => Ok(Arc::new(account::AccountBridge::new(scope, account::Config::read(section)?))),
+        _ => Err(ConfigError { key: "mode".to_owned(), why: "expected `appservice` or `account`".to_owned() }),
     }
 }

@@ -4,6 +4,7 @@ use crate::monster_client::MonsterClient;
 use crate::process::Process;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
@@ -62,7 +63,7 @@ impl Gateway {
         let mut command = self.command(&["run"]);
         command.env(
             "MONSTER_GATEWAY__LOG__FILTER",
-            "info,monster_gateway=debug,monster_bridge_irc=debug,monster_bridge_xmpp=debug",
+            "info,monster_gateway=debug,monster_bridge_irc=debug,monster_bridge_xmpp=debug,monster_bridge_matrix=debug",
         );
         self.launch(command).await;
     }
@@ -72,10 +73,19 @@ impl Gateway {
         self.launch(self.command(&["run"])).await;
     }
 
-    async fn launch(&mut self, command: Command) {
+    /// Starts the process, and waits until it listens: for one that will not be ready.
+    pub async fn run_unready(&mut self) {
+        self.spawn(self.command(&["run"])).await;
+    }
+
+    async fn spawn(&mut self, command: Command) {
         let mut process = Process::start("monster-gateway", command, &self.log());
         process.listens(self.listen).await;
         self.process = Some(process);
+    }
+
+    async fn launch(&mut self, command: Command) {
+        self.spawn(command).await;
         crate::until("the gateway being ready", || async {
             self.get("/readyz").await.is_some_and(|(status, _)| status == 200).then_some(())
         })
@@ -128,6 +138,18 @@ impl Gateway {
             String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Runs a command that reads these lines, and gives whether it succeeded and what it printed.
+    pub async fn cli_with_input(&self, args: &[&str], lines: &str) -> (bool, String) {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).await.unwrap();
+        let what = format!("the end of `{}`", args.join(" "));
+        let output = crate::within(&what, child.wait_with_output()).await.unwrap();
+        let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        (output.status.success(), printed.concat())
     }
 
     /// Makes a local account; its token.

@@ -9,6 +9,7 @@
 
 mod browser;
 mod coturn;
+mod encrypted_client;
 mod figures;
 mod gateway;
 mod irc_client;
@@ -28,6 +29,7 @@ mod xmpp_servers;
 
 pub use browser::{Browser, BrowserOptions, Tab};
 pub use coturn::Coturn;
+pub use encrypted_client::EncryptedClient;
 pub use figures::{Figures, MediaPath, Medium};
 pub use gateway::Gateway;
 pub use irc_client::{IrcClient, IrcLine};

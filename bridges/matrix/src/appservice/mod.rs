@@ -37,6 +37,7 @@ mod wire;
 use crate::id::{self, Form};
 use async_trait::async_trait;
 use bytes::Bytes;
+pub(crate) use config::check_url;
 use instance::{Instance, Running};
 use monster_bridge_api::{
     Admission, Author, BadName, Bridge, Capabilities, ConfigError, Delivery, DeliveryError, Found, HintDelivery, Host,
