@@ -257,3 +257,33 @@ async fn doctor_says_what_to_do_about_a_homeserver_that_does_not_know_the_bridge
     let said = doctor(other).await;
     assert!(said.contains("does not know the bridge") && said.contains("app_service_config_files"), "{said}");
 }
+
+#[tokio::test]
+async fn what_was_said_while_the_gateway_was_away_is_heard_once_and_in_order() {
+    let mut stage = stage().await;
+    let bob = stage.synapse.register("bob").await;
+    let id = bob.create_public_room("rust").await;
+    let room = stage.room("#rust:hs.test");
+    stage.alice.request(json!({"code": "1001", "to": room})).await;
+    bob.say(&id, "before").await;
+    stage.alice.hears("before").await;
+    stage.gateway.kill().await;
+    for number in 0..10 {
+        bob.say(&id, &format!("meanwhile {number}")).await;
+    }
+    stage.gateway.run().await;
+    let token = stage.gateway.cli(&["account", "token", "alice"]).await;
+    let mut alice = stage.gateway.home("alice", token.trim()).await;
+    bob.say(&id, "after").await;
+    // What alice's socket had not been acknowledged for when the gateway died comes again, under the same id.
+    let (mut ids, mut texts) = (Vec::new(), Vec::new());
+    while texts.last().is_none_or(|last| last != "after") {
+        let heard = alice.expect("the next message", |frame| frame["code"] == "2001").await;
+        if MonsterClient::text(&heard) != "before" && !ids.contains(&heard["messageId"]) {
+            ids.push(heard["messageId"].clone());
+            texts.push(MonsterClient::text(&heard));
+        }
+    }
+    let expected: Vec<_> = (0..10).map(|number| format!("meanwhile {number}")).chain(["after".to_owned()]).collect();
+    assert_eq!(texts, expected);
+}

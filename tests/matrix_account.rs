@@ -102,11 +102,11 @@ async fn what_people_do_in_a_room_passes_both_ways() {
 }
 
 #[tokio::test]
-async fn files_pass_both_ways() {
+async fn a_file_from_matrix_is_fetched_through_the_gateway() {
     let mut stage = Stage::new("").await;
-    let mut bob = stage.synapse.register("bob").await;
+    let bob = stage.synapse.register("bob").await;
     let id = bob.create_public_room("garden").await;
-    let room = stage.joins(&id).await;
+    stage.joins(&id).await;
     let uri = bob.upload("notes.txt", "text/plain", b"some notes".to_vec()).await;
     let file =
         json!({"msgtype": "m.file", "body": "notes.txt", "url": uri, "info": {"mimetype": "text/plain", "size": 10}});
@@ -120,7 +120,7 @@ async fn fetched(gateway: &Gateway, message: &Value) -> String {
     let text = MonsterClient::text(message);
     let from = text.find("/media/").unwrap_or_else(|| panic!("no link in `{text}`"));
     let path: String = text[from..].chars().take_while(|c| !c.is_whitespace() && !")]>".contains(*c)).collect();
-    let (status, body) = gateway.get(&path).await.expect("the gateway answers");
+    let (status, body) = gateway.get(&path).await.unwrap_or_else(|| panic!("the gateway does not answer at {path}"));
     assert_eq!(status, 200, "{path}: {body}");
     body
 }
@@ -301,7 +301,7 @@ fn is_stores(path: &std::path::Path) -> bool {
 
 fn directories(path: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(path).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir()) {
         found.push(entry.path());
         found.extend(directories(&entry.path()));
     }

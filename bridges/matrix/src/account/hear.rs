@@ -70,7 +70,6 @@ async fn event_of(account: &Account, live: &Live, room: &Room, place: &Place, mu
             EventKind::RoomProfile(RoomProfile { topic: Some(topic), ..RoomProfile::default() })
         }
         What::Member(member) => return membership(account, live, room, place, &heard, &member).await,
-        What::Encrypted => return None,
         _ => return None,
     };
     base(account, live, room, place, &heard, kind).await

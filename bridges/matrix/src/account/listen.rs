@@ -29,7 +29,7 @@ const PAGE: u32 = 100;
 const PAGES: usize = 200;
 /// The pauses between tries.
 const PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Listening ended.
 #[derive(Debug, thiserror::Error)]
@@ -265,13 +265,11 @@ async fn gap(room: &Room, from: &str, last: &str) -> Result<(Vec<TimelineEvent>,
             }
             missed.push(event);
         }
-        match page.end {
-            Some(end) => from = end,
-            None => {
-                missed.reverse();
-                return Ok((missed, true));
-            }
-        }
+        let Some(end) = page.end else {
+            missed.reverse();
+            return Ok((missed, true));
+        };
+        from = end;
     }
     missed.reverse();
     Ok((missed, false))

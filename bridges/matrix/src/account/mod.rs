@@ -45,7 +45,7 @@ const HINTS_AT_ONCE: usize = 16;
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The pauses between tries to get a device.
 const PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
 /// An instance in account mode.
 #[derive(Debug)]
@@ -206,7 +206,7 @@ impl Bridge for AccountBridge {
     }
 
     async fn run(&self, host: Arc<dyn Host>, stop: CancellationToken) -> Result<(), RunError> {
-        let ended = stop.run_until_cancelled(self.0.keep_going(&host)).await;
+        let ended = stop.run_until_cancelled(Box::pin(self.0.keep_going(&host))).await;
         *self.0.live.write() = None;
         ended.unwrap_or(Ok(()))
     }

@@ -47,9 +47,11 @@ impl Rooms {
         let mut inner = self.0.write();
         *inner = Inner::default();
         for (key, text) in saved {
-            match (key.strip_prefix(DIRECT).filter(|room| id::is_room(room)), serde_json::from_str::<Pair>(&text)) {
-                (Some(room), Ok(pair)) => inner.put(room, pair),
-                _ => tracing::warn!("a saved conversation cannot be read and is set aside"),
+            let room = key.strip_prefix(DIRECT).filter(|room| id::is_room(room));
+            if let (Some(room), Ok(pair)) = (room, serde_json::from_str::<Pair>(&text)) {
+                inner.put(room, pair);
+            } else {
+                tracing::warn!("a saved conversation cannot be read and is set aside");
             }
         }
         Ok(())
@@ -105,14 +107,13 @@ impl Inner {
 pub(crate) async fn enter(account: &Account, live: &Live, name: &RemoteId) -> Result<Room, RequestError> {
     let known = live.book.room_of(name.as_str()).and_then(|room| RoomId::parse(&room).ok());
     let joined = known.as_ref().and_then(|room| live.client.get_room(room));
-    let room = match joined.filter(|room| room.state() == RoomState::Joined) {
-        Some(room) => room,
-        None => {
-            let room = join(live, name.as_str(), known).await?;
-            let saved = live.host.save(&format!("{JOINED}{}", room.room_id()), Some("")).await;
-            saved.map_err(|error| RequestError::Unavailable(error.to_string()))?;
-            room
-        }
+    let room = if let Some(room) = joined.filter(|room| room.state() == RoomState::Joined) {
+        room
+    } else {
+        let room = join(live, name.as_str(), known).await?;
+        let saved = live.host.save(&format!("{JOINED}{}", room.room_id()), Some("")).await;
+        saved.map_err(|error| RequestError::Unavailable(error.to_string()))?;
+        room
     };
     let bound = live.book.bind(live.host.as_ref(), name.as_str(), room.room_id().as_str()).await;
     bound.map_err(|error| RequestError::Unavailable(error.to_string()))?;

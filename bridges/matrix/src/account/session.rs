@@ -252,6 +252,13 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// Whose a token is (Client-Server API, `GET /account/whoami`).
+#[derive(Deserialize)]
+struct Who {
+    user_id: OwnedUserId,
+    device_id: Option<OwnedDeviceId>,
+}
+
 /// Becomes the device that a token belongs to.
 async fn use_token(client: &Client, config: &Config, token: &Secret) -> Result<(), NoSession> {
     let refused = |why: &str| NoSession::Refused(why.to_owned());
@@ -260,11 +267,6 @@ async fn use_token(client: &Client, config: &Config, token: &Secret) -> Result<(
     let answer = answer.map_err(|_| refused("the homeserver cannot be reached"))?;
     if !answer.status().is_success() {
         return Err(refused("the homeserver does not know the token"));
-    }
-    #[derive(Deserialize)]
-    struct Who {
-        user_id: OwnedUserId,
-        device_id: Option<OwnedDeviceId>,
     }
     let who: Who = answer.json().await.map_err(|_| refused("the homeserver's answer cannot be read"))?;
     let device_id = who.device_id.ok_or_else(|| refused("the token belongs to no device"))?;

@@ -45,9 +45,8 @@ pub(crate) fn of_delivery(doing: &str, error: &Error) -> DeliveryError {
         Some(ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::TooLarge | ErrorKind::BadJson) => {
             DeliveryError::permanent(format!("{doing}: {}", in_words(error)))
         }
-        Some(_) => DeliveryError::transient(format!("{doing}: {}", in_words(error))),
         None if reached(error) => DeliveryError::uncertain(format!("{doing}: {}", in_words(error))),
-        None => DeliveryError::transient(format!("{doing}: {}", in_words(error))),
+        _ => DeliveryError::transient(format!("{doing}: {}", in_words(error))),
     }
 }
 

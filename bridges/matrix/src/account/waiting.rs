@@ -31,9 +31,10 @@ impl Waiting {
         events.clear();
         for (key, text) in live.host.load_all(WAITING).await? {
             let saved: Option<(String, Value)> = serde_json::from_str(&text).ok();
-            match (key.strip_prefix(WAITING), saved) {
-                (Some(id), Some(saved)) => drop(events.insert(id.to_owned(), saved)),
-                _ => tracing::warn!("a message that waits for its key cannot be read and is set aside"),
+            if let (Some(id), Some(saved)) = (key.strip_prefix(WAITING), saved) {
+                events.insert(id.to_owned(), saved);
+            } else {
+                tracing::warn!("a message that waits for its key cannot be read and is set aside");
             }
         }
         Ok(())
