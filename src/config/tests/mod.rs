@@ -221,7 +221,7 @@ fn the_documentation_of_the_keys_is_up_to_date() {
          ### `kind = \"matrix\"`, `mode = \"account\"`\n\n{account}\n\
          ### `kind = \"xmpp\"`\n\n{xmpp}\n### `kind = \"echo\"`\n\n{echo}"
     );
-    held("docs/configuration.md", &(reference() + &kinds));
+    held("docs/configuration.md", &(reference() + kinds.as_str()));
 }
 
 #[test]
