@@ -17,6 +17,7 @@ mod irc_servers;
 mod matrix_client;
 mod monster_client;
 mod netns;
+mod ports;
 mod process;
 #[cfg(test)]
 mod selftest;
@@ -37,6 +38,7 @@ pub use irc_servers::{Ergo, Inspircd, Ngircd};
 pub use matrix_client::MatrixClient;
 pub use monster_client::MonsterClient;
 pub use netns::Namespace;
+pub use ports::{free_port, free_port_at, free_udp_port_at};
 pub use process::Process;
 pub use stage::{MatrixStage, Stage, irc_section, irc_section_at, matrix_section};
 pub use synapse::Synapse;
@@ -45,7 +47,6 @@ pub use xmpp_client::XmppClient;
 pub use xmpp_servers::{Ejabberd, Prosody};
 
 use std::future::Future;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// How long a test waits for one event, unless it says otherwise.
@@ -73,19 +74,4 @@ where
         }
     })
     .await
-}
-
-/// A TCP port that is free now.
-pub fn free_port() -> u16 {
-    free_port_at(Ipv4Addr::LOCALHOST)
-}
-
-/// A TCP port that is free now at this address.
-pub fn free_port_at(ip: Ipv4Addr) -> u16 {
-    std::net::TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// A UDP port that is free now at this address.
-pub fn free_udp_port_at(ip: Ipv4Addr) -> u16 {
-    std::net::UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap().port()
 }
