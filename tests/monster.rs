@@ -52,6 +52,35 @@ async fn a_message_waits_for_somebody_who_is_away_and_comes_again_until_answered
 }
 
 #[tokio::test]
+async fn what_waited_comes_without_a_round_trip_for_each_and_in_order_even_if_one_has_to_come_again() {
+    let gateway = gateway().await;
+    let (a, b) = (gateway.account("alice").await, gateway.account("bob").await);
+    let mut alice = gateway.home("alice", &a).await;
+    for n in 0..60 {
+        alice.say(&gateway.address("bob", ""), &format!("number {n}")).await;
+    }
+    let mut bob = gateway.home("bob", &b).await;
+    for n in 0..3 {
+        assert_eq!(MonsterClient::text(&bob.pushed().await), format!("number {n}"));
+    }
+    let mut unanswered = Vec::new();
+    for n in 3..7 {
+        unanswered.push(bob.pushed_unanswered().await);
+        assert_eq!(MonsterClient::text(&unanswered[n - 3]), format!("number {n}"));
+    }
+    let later = json!({"messageId": unanswered[0]["messageId"], "statusCode": "500", "error": "later"});
+    bob.send_raw(&later.to_string()).await;
+    for frame in &unanswered[1..] {
+        bob.acknowledge(frame).await;
+    }
+    // What else was under way comes first.
+    bob.expect("the refused one again", |frame| frame["messageId"] == unanswered[0]["messageId"]).await;
+    for n in 4..60 {
+        assert_eq!(MonsterClient::text(&bob.pushed().await), format!("number {n}"));
+    }
+}
+
+#[tokio::test]
 async fn every_device_gets_everything() {
     let gateway = gateway().await;
     let (a, b) = (gateway.account("alice").await, gateway.account("bob").await);

@@ -224,6 +224,11 @@ impl Deliverer for Courier {
         lane.to.starts_with('@')
     }
 
+    fn goes_ahead(&self, lane: &Lane) -> bool {
+        let (Some(port), Ok(to)) = (self.port.get(), lane.to.parse()) else { return false };
+        port.has_room(&to)
+    }
+
     fn notice(&self, lane: &Lane, parcel: &Parcel, why: &str) -> Option<Incoming> {
         let body = parcel.body()?;
         let is_told = |desk: &Arc<dyn CallDesk>| desk.unsaid(&parcel.message.key, why);

@@ -1,5 +1,6 @@
 //! The work of one lane: take the first delivery, hand it over, record it, take the next. Part of
-//! [`Lanes`], which starts it and knows which lanes there are.
+//! [`Lanes`], which starts it and knows which lanes there are. Where the same delivery again does no
+//! harm, `ahead` does not wait for one before it begins the next.
 
 use super::lanes::{Entry, Item, Lanes, Status, Step};
 use super::line::Next;
@@ -21,23 +22,20 @@ const FEW: usize = 4;
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A try that failed; `finding` if only the question whether it was done before failed.
-struct Failure {
-    error: DeliveryError,
+pub(super) struct Failure {
+    pub(super) error: DeliveryError,
     finding: bool,
 }
 
 impl Lanes {
     /// Works until nothing waits, or the lane is parked, or all is stopped.
     pub(super) async fn work(self: &Arc<Self>, id: i64, lane: &Lane) {
-        // Where the same again does harm, one is recorded before the next is begun.
-        let idempotent = self.deliverer.is_idempotent(lane);
+        if self.deliverer.is_idempotent(lane) {
+            return self.work_ahead(id, lane).await;
+        }
         loop {
             match self.step(id) {
                 Step::Try { item, find } => match self.attempt(lane, &item, find).await {
-                    Ok(_) if idempotent => {
-                        self.delivered(id, lane, &item);
-                        self.record_soon(id, item.delivery).await;
-                    }
                     Ok(ids) => {
                         self.delivered(id, lane, &item);
                         self.record(id, item.delivery, ids).await;
@@ -60,7 +58,7 @@ impl Lanes {
     }
 
     /// What the lane does next.
-    fn step(&self, id: i64) -> Step {
+    pub(super) fn step(&self, id: i64) -> Step {
         let mut state = self.state.lock();
         let state = &mut *state;
         let Some(entry) = state.lanes.get_mut(&id) else { return Step::End };
@@ -92,7 +90,7 @@ impl Lanes {
     }
 
     /// Fills the line from the journal.
-    async fn read(&self, id: i64, after: i64) {
+    pub(super) async fn read(&self, id: i64, after: i64) {
         let limit = if self.count().0 > MANY_LANES { FEW } else { self.line_at_most() };
         let page = self.store.pending(id, after, limit).await;
         if let Err(error) = &page {
@@ -111,7 +109,7 @@ impl Lanes {
     }
 
     /// One try, within the time that a try may take.
-    async fn attempt(&self, lane: &Lane, item: &Item, find: bool) -> Result<Vec<String>, Failure> {
+    pub(super) async fn attempt(&self, lane: &Lane, item: &Item, find: bool) -> Result<Vec<String>, Failure> {
         if find {
             let found = AssertUnwindSafe(self.deliverer.find(lane, &item.parcel)).catch_unwind();
             match tokio::time::timeout(self.settings.try_for, found).await {
@@ -152,7 +150,7 @@ impl Lanes {
         Item { delivery, attempts, not_before, created, parcel: Parcel::new(message_id, message), _held: held }
     }
 
-    fn delivered(&self, id: i64, lane: &Lane, item: &Item) {
+    pub(super) fn delivered(&self, id: i64, lane: &Lane, item: &Item) {
         metrics::delivered(lane, self.environment.now_ms().saturating_sub(item.created));
         self.settled(id, false);
     }
@@ -167,7 +165,7 @@ impl Lanes {
 
     /// A try failed: the lane is parked (true), or goes on, as the delivery is given up or may be tried
     /// again at once.
-    async fn failed(self: &Arc<Self>, id: i64, lane: &Lane, item: &Item, failure: Failure) -> bool {
+    pub(super) async fn failed(self: &Arc<Self>, id: i64, lane: &Lane, item: &Item, failure: Failure) -> bool {
         let Failure { error, finding } = failure;
         let (why, retry_after) = match error {
             DeliveryError::Permanent { why } => {
@@ -226,7 +224,7 @@ impl Lanes {
     /// The lane waits until then, and keeps nothing in memory; `head` is its first delivery. Not (false)
     /// if the destination became reachable since the try began. A task whose lane is parked must end
     /// without looking at it again: whoever unparks it starts another.
-    fn park(&self, id: i64, until: Instant, head: i64) -> bool {
+    pub(super) fn park(&self, id: i64, until: Instant, head: i64) -> bool {
         let mut state = self.state.lock();
         let state = &mut *state;
         let Some(entry) = state.lanes.get_mut(&id) else { return false };

@@ -1,6 +1,6 @@
-//! The lanes: one task for each that has work, none for one that waits. A lane hands over one
-//! delivery at a time, in order, and goes on when it is recorded, or is sure to be where the same
-//! again does no harm (`records`); what fails for now parks the lane until its time comes or its
+//! The lanes: one task for each that has work, none for one that waits. A lane hands its deliveries
+//! over in order: one at a time, each recorded before the next; or, where the same again does no harm,
+//! some ahead of the answers (`ahead`), and recorded soon (`records`). What fails for now parks the lane until its time comes or its
 //! destination can be reached again.
 //!
 //! The commit hook and `core` call this; what a delivery is, only [`Deliverer`] knows. What a lane's
@@ -48,6 +48,11 @@ pub(crate) trait Deliverer: Send + Sync + 'static {
     /// True if the same delivery again has no second effect: such a lane need not wait until one
     /// is recorded before it hands over the next, and never has to find out.
     fn is_idempotent(&self, lane: &Lane) -> bool;
+
+    /// True if the lane's next delivery may be begun before the one before it is answered: where they
+    /// arrive in the order in which they are begun, and there is room for more. Only asked of an
+    /// idempotent lane.
+    fn goes_ahead(&self, lane: &Lane) -> bool;
 
     /// What the sender is told when it cannot be handed over, if anything.
     fn notice(&self, lane: &Lane, parcel: &Parcel, why: &str) -> Option<Incoming>;

@@ -87,6 +87,11 @@ impl<T: Numbered> Line<T> {
         Next::Read { after: self.tail }
     }
 
+    /// What comes next, if it is in memory.
+    pub(crate) fn take_from_memory(&mut self) -> Option<T> {
+        self.queue.pop_front()
+    }
+
     /// The page that [`Next::Read`] asked for; `complete` if the journal held no more of them.
     pub(crate) fn filled(&mut self, page: Vec<T>, complete: bool) {
         self.reading = false;

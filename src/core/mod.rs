@@ -13,6 +13,7 @@
 mod about;
 mod acquaint;
 mod admin;
+mod ahead;
 mod body;
 mod book;
 mod call;

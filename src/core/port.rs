@@ -22,6 +22,11 @@ pub trait MonsterPort: Send + Sync + 'static {
     /// no second effect.)
     async fn deliver(&self, to: &Address, via: &Address, message: &Arc<Outgoing>) -> Result<(), DeliveryError>;
 
+    /// True if the next message may be delivered to this account before the one before it is answered:
+    /// a local account all of whose home sockets have room. There they arrive in the order in which
+    /// [`MonsterPort::deliver`] is polled first.
+    fn has_room(&self, to: &Address) -> bool;
+
     /// Asks an account of another server, speaking as `via`, and gives its answer. Answers within
     /// 10 s. `Unavailable` if it cannot be reached now.
     async fn ask(

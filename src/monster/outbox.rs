@@ -20,6 +20,8 @@ const FRAMES_AT_MOST: usize = 2048;
 const BYTES_AT_MOST: usize = 2 << 20;
 /// Requests that may wait for their answer.
 const ASKED_AT_MOST: usize = 4096;
+/// The share of each of these that may be taken by what need not be asked yet.
+const ROOM: usize = 8;
 
 /// The answer to what was asked, or an error once the socket has ended.
 pub(super) type Answer = oneshot::Receiver<Response<'static>>;
@@ -129,6 +131,13 @@ impl Outbox {
         *state = State { closing, ended: state.ended, ..State::default() };
         self.cut.store(true, Ordering::Release);
         wake(session, state);
+    }
+
+    /// True if more may be asked than has to be.
+    pub(super) fn has_room(&self) -> bool {
+        let state = self.state.lock();
+        let frames = state.queue.len() < FRAMES_AT_MOST / ROOM && state.bytes < BYTES_AT_MOST / ROOM;
+        frames && state.asked.len() < ASKED_AT_MOST / ROOM
     }
 
     /// True once it was cut.
@@ -320,6 +329,24 @@ mod tests {
         let _answers: Vec<_> = (0..8).map(|n| outbox.ask(&n.to_string(), frame.clone())).collect();
         assert!(outbox.is_ending());
         assert!(take(&outbox).len() <= 7);
+    }
+
+    #[test]
+    fn there_is_room_for_more_only_while_little_waits() {
+        let outbox = Outbox::default();
+        let mut answers = Vec::new();
+        while outbox.has_room() {
+            answers.push(outbox.ask(&answers.len().to_string(), "frame".into()));
+            assert!(answers.len() <= FRAMES_AT_MOST / ROOM);
+        }
+        // What is written and not answered counts as well.
+        take(&outbox);
+        while outbox.has_room() {
+            answers.push(outbox.ask(&answers.len().to_string(), "frame".into()));
+            take(&outbox);
+        }
+        assert_eq!(answers.len(), ASKED_AT_MOST / ROOM);
+        assert!(!outbox.is_ending());
     }
 
     #[test]

@@ -177,6 +177,11 @@ impl MonsterPort for Port {
         }
     }
 
+    fn has_room(&self, to: &Address) -> bool {
+        let has_room = |device: &Arc<Device>| device.outbox.has_room();
+        to.authority() == &self.0.options.ours && self.0.hub.all(&Ends::home(to)).iter().all(has_room)
+    }
+
     async fn ask(
         &self,
         to: &Address,

@@ -48,6 +48,10 @@ impl MonsterPort for Port {
         Ok(())
     }
 
+    fn has_room(&self, _: &Address) -> bool {
+        true
+    }
+
     async fn ask(&self, to: &Address, _: &Address, _: Request<'static>) -> Result<Response<'static>, RequestError> {
         Err(RequestError::Unavailable(format!("{to} cannot be reached")))
     }

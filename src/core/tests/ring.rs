@@ -47,6 +47,10 @@ impl MonsterPort for End {
         if answer.status.is_success() { Ok(()) } else { Err(DeliveryError::permanent(format!("{answer:?}"))) }
     }
 
+    fn has_room(&self, _: &Address) -> bool {
+        true
+    }
+
     async fn ask(
         &self,
         to: &Address,

@@ -55,6 +55,10 @@ impl MonsterPort for Monsters {
         Ok(())
     }
 
+    fn has_room(&self, _: &Address) -> bool {
+        true
+    }
+
     async fn ask(
         &self,
         to: &Address,
