@@ -27,8 +27,10 @@ FROM ${RUNTIME_IMAGE}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 7580 --home-dir /data --shell /usr/sbin/nologin monster \
- && install -d -o monster -g monster -m 0700 /data
+ && groupadd --system --gid 7580 monster \
+ && useradd --system --uid 7580 --gid monster --home-dir /data --shell /usr/sbin/nologin monster \
+ && install -d -o monster -g monster -m 0700 /data \
+ && install -d -o monster -g monster -m 0750 /wiring
 COPY --from=program /out/monster-gateway /usr/local/bin/monster-gateway
 
 USER monster

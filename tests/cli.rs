@@ -172,7 +172,7 @@ fn the_file_can_be_named_by_an_argument_or_a_variable() {
 #[test]
 fn the_examples_of_configurations_are_fine() {
     let place = Place::new();
-    // The home lab's TURN server makes it at its first start.
+    // The home lab makes such at its first start.
     let secret = place.path().join("secret");
     std::fs::write(&secret, "made at the first start\n").unwrap();
     for example in ["default.toml", "ergo.toml", "home-lab.toml"] {
@@ -180,6 +180,7 @@ fn the_examples_of_configurations_are_fine() {
         let mut command = place.command(&["check-config", "--config", file.to_str().unwrap()]);
         if example == "home-lab.toml" {
             command.env("MONSTER_GATEWAY__CALLS__TURN__SECRET_FILE", &secret);
+            command.env("MONSTER_GATEWAY__BRIDGES__XMPP__SECRET_FILE", &secret);
         }
         let output = command.output().unwrap();
         assert!(output.status.success(), "{example}: {}", text(&output.stderr));

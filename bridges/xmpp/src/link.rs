@@ -87,7 +87,7 @@ async fn stay_connected(instance: Arc<Instance>, running: Arc<Running>) {
                 instance.rooms.lost();
                 session.why()
             }
-            Err(why) => why,
+            Err(why) => why.to_string(),
         };
         tracing::warn!(instance = %instance.scope.instance, why, "not connected");
         running.host.report(Health::Down { why });

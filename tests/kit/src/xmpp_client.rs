@@ -8,10 +8,22 @@ use rxml::error::EndOrError;
 use rxml::{Event, Parse, Parser};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 const CLIENT: &str = "jabber:client";
+const OPEN: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
+                    xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>";
+
+/// What the stanzas go over.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Wire for T {}
 
 /// A connection of a person to an XMPP server.
 #[derive(Debug)]
@@ -19,7 +31,7 @@ pub struct XmppClient {
     /// The bare address.
     pub jid: String,
     name: String,
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     parser: Parser,
     open: Vec<Element>,
     bytes: Vec<u8>,
@@ -32,7 +44,29 @@ impl XmppClient {
     /// Connects, logs in, and says that it is here. `register` makes the account first.
     pub async fn connect(server: SocketAddr, name: &str, register: bool) -> Self {
         let stream = TcpStream::connect(server).await.unwrap();
-        let mut client = Self {
+        let mut client = Self::over(Box::new(stream), name);
+        client.begin().await;
+        if register {
+            let query = format!("<username>{name}</username><password>{PASSWORD}</password>");
+            client
+                .send(&format!("<iq type='set' id='reg'><query xmlns='jabber:iq:register'>{query}</query></iq>"))
+                .await;
+            client.expect("the registration", |stanza| stanza.attr("id") == Some("reg")).await;
+        }
+        client.log_in(PASSWORD).await;
+        client
+    }
+
+    /// Connects with TLS to a server that shows this certificate (PEM), as somebody who has an account there.
+    pub async fn connect_tls(server: SocketAddr, name: &str, password: &str, certificate: &[u8]) -> Self {
+        let mut client = Self::over(Box::new(start_tls(server, certificate).await), name);
+        client.begin().await;
+        client.log_in(password).await;
+        client
+    }
+
+    fn over(stream: Box<dyn Wire>, name: &str) -> Self {
+        Self {
             jid: format!("{name}@localhost"),
             name: name.to_owned(),
             stream,
@@ -42,36 +76,25 @@ impl XmppClient {
             heard: VecDeque::new(),
             seen: Vec::new(),
             ids: 0,
-        };
-        client.begin().await;
-        if register {
-            let query = format!("<username>{name}</username><password>{PASSWORD}</password>");
-            client
-                .send(&format!("<iq type='set' id='reg'><query xmlns='jabber:iq:register'>{query}</query></iq>"))
-                .await;
-            client.expect("the registration", |stanza| stanza.attr("id") == Some("reg")).await;
         }
-        let proof = BASE64_STANDARD.encode(format!("\0{name}\0{PASSWORD}"));
-        client.send(&format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{proof}</auth>")).await;
-        client.expect("the login", |element| element.name() == "success").await;
-        client.begin().await;
-        client
-            .send("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>test</resource></bind></iq>")
+    }
+
+    async fn log_in(&mut self, password: &str) {
+        let proof = BASE64_STANDARD.encode(format!("\0{}\0{password}", self.name));
+        self.send(&format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{proof}</auth>")).await;
+        self.expect("the login", |element| element.name() == "success").await;
+        self.begin().await;
+        self.send("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>test</resource></bind></iq>")
             .await;
-        client.expect("an address", |stanza| stanza.attr("id") == Some("bind")).await;
-        client.send("<presence/>").await;
-        client
+        self.expect("an address", |stanza| stanza.attr("id") == Some("bind")).await;
+        self.send("<presence/>").await;
     }
 
     async fn begin(&mut self) {
         self.parser = Parser::default();
         self.open.clear();
         self.bytes.clear();
-        self.send(
-            "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
-             to='localhost' version='1.0'>",
-        )
-        .await;
+        self.send(OPEN).await;
         self.expect("what the server can do", |element| element.name() == "features").await;
     }
 
@@ -233,4 +256,30 @@ impl XmppClient {
         .await;
         stanzas
     }
+}
+
+/// A connection that has become TLS (RFC 6120 §5.4), by who shows exactly this certificate.
+async fn start_tls(server: SocketAddr, certificate: &[u8]) -> TlsStream<TcpStream> {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    stream.write_all(OPEN.as_bytes()).await.unwrap();
+    read_to(&mut stream, "</stream:features>").await;
+    stream.write_all(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").await.unwrap();
+    read_to(&mut stream, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").await;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(certificate).unwrap()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    crate::within("TLS", TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
+}
+
+/// Reads until the server has said `last`.
+async fn read_to(stream: &mut TcpStream, last: &str) {
+    let mut heard = Vec::new();
+    crate::within(&format!("`{last}` of the server"), async {
+        while !heard.ends_with(last.as_bytes()) {
+            let count = stream.read_buf(&mut heard).await.unwrap();
+            assert_ne!(count, 0, "the server ended the connection: {}", String::from_utf8_lossy(&heard));
+        }
+    })
+    .await;
 }

@@ -121,7 +121,9 @@ pub(crate) async fn ping(instance: &Instance, client: &Client) -> Result<(), Str
             instance.scope.instance
         )),
         Err(failure @ Failure::Refused { .. }) => Err(format!(
-            "the homeserver does not reach the gateway at {url}: check `url`, and that nothing is in between ({failure})"
+            "the homeserver does not reach the gateway at {url}: check that the gateway runs, that `url` is \
+             right as seen from the homeserver and is the one in the registration that it has, and that nothing is in \
+             between ({failure})"
         )),
         Err(failure) => Err(failure.to_string()),
     }

@@ -62,7 +62,7 @@ impl Opening {
         say(&mut self.stream, &wire::open(ns::CLIENT, &self.domain)).await?;
         match next(&mut self.stream, &mut self.reader, &mut self.buffer).await? {
             Incoming::Header { .. } => {}
-            other => return Err(unexpected(&other)),
+            other => return Err(unexpected(&other).to_string()),
         }
         let features = self.next().await?;
         if features.is("features", ns::STREAM) { Ok(features) } else { Err("the server offers nothing".to_owned()) }
@@ -77,7 +77,7 @@ impl Opening {
     async fn next(&mut self) -> Result<Element, String> {
         match next(&mut self.stream, &mut self.reader, &mut self.buffer).await? {
             Incoming::Element(element) if !element.is("error", ns::STREAM) => Ok(element),
-            other => Err(unexpected(&other)),
+            other => Err(unexpected(&other).to_string()),
         }
     }
 

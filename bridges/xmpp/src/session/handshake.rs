@@ -1,4 +1,4 @@
-//! How a component makes itself known (XEP-0114 §3).
+//! How a component makes itself known (XEP-0114 §3), and why a server lets nobody in.
 
 use super::dial::Stream;
 use crate::wire::{self, Incoming, Reader};
@@ -9,9 +9,35 @@ use minidom::Element;
 use std::fmt::Write as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+const STREAMS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+
+/// Why there is no session. The words are for a person.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The server is not reached.
+    #[error("{0}")]
+    Unreached(String),
+    /// The server says no: the stream error's condition (RFC 6120 §4.9.3), and its words.
+    #[error("the server does not let the gateway in: {words}")]
+    Refused { condition: String, words: String },
+    /// It did not come to an end that was meant.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<String> for OpenError {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
 /// Opens the stream and proves that the secret is known; gives the reader and what came behind the
 /// answer.
-pub(super) async fn component(stream: &mut Stream, domain: &str, secret: &str) -> Result<(Reader, BytesMut), String> {
+pub(super) async fn component(
+    stream: &mut Stream,
+    domain: &str,
+    secret: &str,
+) -> Result<(Reader, BytesMut), OpenError> {
     let mut reader = Reader::new(ns::COMPONENT);
     let mut buffer = BytesMut::new();
     say(stream, &wire::open(ns::COMPONENT, domain)).await?;
@@ -37,21 +63,24 @@ fn proof(id: &str, secret: &str) -> String {
     })
 }
 
-pub(super) fn unexpected(incoming: &Incoming) -> String {
+pub(super) fn unexpected(incoming: &Incoming) -> OpenError {
     match incoming {
-        Incoming::Element(element) if element.is("error", ns::STREAM) => {
-            format!("the server does not let the gateway in: {}", stream_error(element))
-        }
-        _ => "the server does not answer as expected".to_owned(),
+        Incoming::Element(element) if element.is("error", ns::STREAM) => OpenError::Refused {
+            condition: condition(element).map(|condition| condition.name().to_owned()).unwrap_or_default(),
+            words: stream_error(element),
+        },
+        _ => OpenError::Failed("the server does not answer as expected".to_owned()),
     }
+}
+
+fn condition(error: &Element) -> Option<&Element> {
+    error.children().find(|child| child.ns() == STREAMS && child.name() != "text")
 }
 
 /// What a stream error says.
 pub(super) fn stream_error(error: &Element) -> String {
-    const STREAMS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
-    let condition = error.children().find(|child| child.ns() == STREAMS && child.name() != "text");
     let text = error.get_child("text", STREAMS).map(Element::text).filter(|text| !text.is_empty());
-    text.or_else(|| condition.map(|condition| condition.name().replace('-', " ")))
+    text.or_else(|| condition(error).map(|condition| condition.name().replace('-', " ")))
         .unwrap_or_else(|| StanzaError::of(error).text)
 }
 

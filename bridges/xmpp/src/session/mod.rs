@@ -12,6 +12,7 @@ mod scram;
 
 pub(crate) use ask::{AskError, Question};
 pub(crate) use dial::dial;
+pub(crate) use handshake::OpenError;
 
 use crate::config::{Config, Mode};
 use crate::wire;
@@ -66,8 +67,8 @@ struct Taken {
 
 impl Session {
     /// Connects and makes itself known. What is heard comes from the receiver, in order.
-    pub(crate) async fn open(config: &Config) -> Result<(Arc<Self>, mpsc::Receiver<Element>), String> {
-        let mut stream = dial(config).await?;
+    pub(crate) async fn open(config: &Config) -> Result<(Arc<Self>, mpsc::Receiver<Element>), OpenError> {
+        let mut stream = dial(config).await.map_err(OpenError::Unreached)?;
         let patience = config.ack_timeout();
         let late = |_| "the server did not answer the handshake".to_owned();
         let (asks, stanzas, reader, rest) = match config.mode {
