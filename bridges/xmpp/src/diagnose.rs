@@ -36,9 +36,11 @@ fn without_session(config: &Config, why: &OpenError) -> Result<String, String> {
         OpenError::Unreached(_) if component => "check `server`, and that the server listens there for components",
         OpenError::Unreached(_) => "check `server`",
         OpenError::Refused { condition, .. } if component && condition == "not-authorized" => {
-            "`secret` is not the one that the server's configuration gives this component"
+            "`secret` or `domain` is not what the server's configuration gives the component"
         }
-        OpenError::Refused { condition, .. } if component && condition == "host-unknown" => {
+        OpenError::Refused { condition, .. }
+            if component && matches!(condition.as_str(), "host-unknown" | "invalid-namespace") =>
+        {
             "the server's configuration needs a component of this `domain`, and `server` is to be its port for \
              components, not that for clients"
         }
