@@ -85,6 +85,7 @@ impl Instance {
             Action::RoomProfile(_) | Action::Membership(_) => return Ok(Receipt::default()),
             action => worded(begun, action, delivery, &mut room.memory.lock(), name.as_deref())?,
         };
+        tracing::debug!(instance = %self.scope.instance, key = %delivery.key, room = %room.id, "a message goes to a room");
         self.say(&session, &room, &speaker, delivery, message).await
     }
 
@@ -241,9 +242,12 @@ impl Instance {
         }
         let (speaker, _) = self.speaker(&delivery.author, delivery.posting);
         self.enter(running, &room, &speaker, room.pass_of(&delivery.author).as_deref()).await.map_err(not_let_in)?;
-        match self.look_up(&room, delivery).await {
+        let looked_up = self.look_up(&room, delivery).await;
+        tracing::debug!(instance = %self.scope.instance, key = %delivery.key, room = %room.id, found = ?looked_up, "looked for a message in a room's archive");
+        match looked_up {
             Ok(Some(id)) => Ok(found(id)),
             Ok(None) => Ok(Found::Absent),
+            Err(AskError::Error(error)) if error.kind == "wait" => Err(DeliveryError::transient(error.text)),
             // No archive.
             Err(AskError::Error(_)) => Ok(Found::Unknown),
             Err(error) => Err(DeliveryError::transient(error.to_string())),

@@ -220,9 +220,11 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.output();
+            let kept = std::env::temp_dir().join(format!("monster-gateway-{}.log", self.listen.port()));
+            let _ = std::fs::write(&kept, &log);
             let tail: Vec<&str> = log.lines().rev().take(60).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
-            let text = format!("\n-- the gateway's last lines --\n{}\n", tail.join("\n"));
+            let text = format!("\n-- the gateway's last lines, of {} --\n{}\n", kept.display(), tail.join("\n"));
             let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
         }
     }

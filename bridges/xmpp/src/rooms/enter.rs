@@ -1,13 +1,16 @@
 //! Getting into rooms and out of them: one occupant for each of our people who is there, and the
 //! gateway's own.
 
-use super::Room;
+use super::pump::Item;
+use super::{Room, State};
 use crate::instance::{Instance, RESOURCE, Running};
 use crate::session::Session;
 use crate::xml::{Make, StanzaError, attr, el, ns, stanza};
 use minidom::Element;
 use monster_bridge_api::{Author, Posting, is_shown};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 use tokio::sync::watch;
 
 /// How many nicks are tried before giving up.
@@ -108,12 +111,21 @@ impl Room {
         }
         ours.standing.send_replace(standing.clone());
         if *standing != Standing::In && state.listener.as_deref() == Some(jid) {
-            state.listener = state
-                .ours
-                .iter()
-                .find(|(_, other)| *other.standing.borrow() == Standing::In)
-                .map(|(other, _)| other.clone());
+            let mut others = state.ours.iter().filter(|(_, other)| *other.standing.borrow() == Standing::In);
+            let next = others.next().map(|(other, _)| other.clone());
+            self.listens(&mut state, next);
         }
+    }
+
+    /// From now on this one of ours hears for all, or nobody. What was said while it was somebody else, or
+    /// nobody, may have been missed: it is read before anything that is heard from now on.
+    fn listens(&self, state: &mut State, listener: Option<String>) {
+        if listener.is_some() {
+            self.missed.store(true, Ordering::Release);
+            // If there is no room for it, the pump is awake, and looks.
+            let _ = self.pump.try_send(Item::CatchUp);
+        }
+        state.listener = listener;
     }
 }
 
@@ -168,7 +180,7 @@ impl Instance {
             let nick = if attempt == 0 { nick.clone() } else { format!("{nick} [{}]", attempt + 1) };
             match self.try_enter(&session, room, speaker, &nick, pass).await? {
                 Standing::In => {
-                    entered(running, room, speaker);
+                    entered(room, speaker);
                     return Ok(());
                 }
                 Standing::Refused(error) if error.condition == "conflict" => {}
@@ -245,19 +257,12 @@ impl Room {
 }
 
 /// One of ours is in: if nobody hears for all yet, they do.
-fn entered(running: &Arc<Running>, room: &Arc<Room>, speaker: &Speaker) {
-    let listens = {
-        let mut state = room.state.lock();
-        let listens = state.listener.is_none() || (state.listener.as_deref() == Some(&speaker.jid) && !state.live);
-        if listens {
-            state.listener = Some(speaker.jid.clone());
-            state.live = true;
-        }
-        listens
-    };
-    if listens {
-        let room = Arc::clone(room);
-        running.spawn("reading what was missed", async move { room.catch_up_later().await });
+fn entered(room: &Room, speaker: &Speaker) {
+    let mut state = room.state.lock();
+    if state.listener.is_none() || (state.listener.as_deref() == Some(&speaker.jid) && !state.live) {
+        state.live = true;
+        state.since.get_or_insert_with(SystemTime::now);
+        room.listens(&mut state, Some(speaker.jid.clone()));
     }
 }
 

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 use tokio::sync::mpsc;
 
 /// How many events of a room may wait to be handed over.
@@ -40,7 +41,7 @@ pub(crate) struct Room {
     pump: mpsc::Sender<pump::Item>,
     /// Something of ours has come back.
     pub(crate) echoes: tokio::sync::Notify,
-    /// Events were left out because the pump was full; the archive has them.
+    /// Something was said that nobody of ours heard, or that found no room in the pump; the archive has it.
     missed: AtomicBool,
 }
 
@@ -53,6 +54,8 @@ struct State {
     others: HashMap<String, presence::Occupant>,
     /// Which of ours hears for all.
     listener: Option<String>,
+    /// When one of ours first heard for all.
+    since: Option<SystemTime>,
     /// Whether it has an archive; unknown until asked.
     archive: Option<bool>,
     /// The first round of presences is over: from now on comings and goings are news.

@@ -17,24 +17,30 @@ use tokio::sync::mpsc;
 /// How many pages of an archive are searched for a message of ours.
 const PAGES: usize = 10;
 
+/// How long it takes until an archive that could not be read is asked again.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// What a room's task does.
 pub(super) enum Item {
     /// Hand it over.
     Event(Box<Event>),
-    /// Read what was missed.
+    /// Look whether something was missed.
     CatchUp,
+}
+
+/// What became of reading what was missed.
+enum CaughtUp {
+    /// The archive was read to its end, with all that waits.
+    Read,
+    /// There is no archive, or nothing was missed: what waits is all there is.
+    Nothing,
+    /// Not now: what was missed is still in the archive.
+    Failed,
 }
 
 /// Where it is kept how far a room has been read.
 pub(super) fn cursor_key(room: &Room) -> String {
     format!("mam/{}", room.id)
-}
-
-impl Room {
-    /// What was missed is read behind what waits.
-    pub(super) async fn catch_up_later(&self) {
-        let _ = self.pump.send(Item::CatchUp).await;
-    }
 }
 
 /// Hands over what comes, until the room is gone.
@@ -45,18 +51,33 @@ pub(super) async fn run(
     mut items: mpsc::Receiver<Item>,
 ) {
     let mut batch = Vec::with_capacity(ACCEPT_AT_ONCE);
-    while items.recv_many(&mut batch, ACCEPT_AT_ONCE).await > 0 {
-        let Some(room) = room.upgrade() else { return };
-        let (mut events, mut missed) = (Vec::new(), room.missed.swap(false, Ordering::AcqRel));
-        for item in batch.drain(..) {
-            match item {
-                Item::Event(event) => events.push(*event),
-                Item::CatchUp => missed = true,
+    let mut again = false;
+    loop {
+        let next = items.recv_many(&mut batch, ACCEPT_AT_ONCE);
+        let ended = if again { tokio::time::timeout(AGAIN, next).await == Ok(0) } else { next.await == 0 };
+        let Some(room) = room.upgrade().filter(|_| !ended) else { return };
+        // What was missed was missed before what came now was heard.
+        let missed = room.missed.swap(false, Ordering::AcqRel) || again;
+        let mut events: Vec<Event> = batch
+            .drain(..)
+            .filter_map(|item| match item {
+                Item::Event(event) => Some(*event),
+                Item::CatchUp => None,
+            })
+            .collect();
+        again = false;
+        if missed {
+            match instance.catch_up(&running, &room).await {
+                CaughtUp::Read => events.retain(|event| event.cursor.is_none()),
+                CaughtUp::Nothing => {}
+                CaughtUp::Failed => {
+                    // It is read later, from before what waits.
+                    for event in &mut events {
+                        event.cursor = None;
+                    }
+                    again = true;
+                }
             }
-        }
-        // What waits is newer than what was missed: reading the archive brings both, in order.
-        if missed && instance.catch_up(&running, &room).await {
-            events.retain(|event| event.cursor.is_none());
         }
         if !events.is_empty() && running.accept(events).await.is_none() {
             return;
@@ -65,35 +86,43 @@ pub(super) async fn run(
 }
 
 impl Instance {
-    /// Reads a room's archive from where it was read last; true if there is one and it was read to its
-    /// end.
-    async fn catch_up(&self, running: &Arc<Running>, room: &Arc<Room>) -> bool {
-        let (Some(session), Some(listener)) = (running.session(), room.listener()) else { return false };
+    /// Reads a room's archive from where it was read last.
+    async fn catch_up(&self, running: &Arc<Running>, room: &Arc<Room>) -> CaughtUp {
+        let (Some(session), Some(listener)) = (running.session(), room.listener()) else { return CaughtUp::Failed };
         let known = room.state.lock().archive;
         let archive = if let Some(archive) = known {
             archive
         } else {
-            let info = ask_info(&session, &listener.full(), room.jid.as_str()).await;
-            let archive = info.is_some_and(|info| has_feature(&info, ns::MAM));
+            let Some(info) = ask_info(&session, &listener.full(), room.jid.as_str()).await else {
+                return CaughtUp::Failed;
+            };
+            let archive = has_feature(&info, ns::MAM);
             room.state.lock().archive = Some(archive);
             archive
         };
         if !archive {
-            return false;
+            return CaughtUp::Nothing;
         }
         let key = cursor_key(room);
-        let cursor = running.host.load(&key).await.ok().flatten();
-        // The first time nothing was missed, and what waits is in no page that was read.
-        let first = cursor.is_none();
-        match self.read_on(running, &session, room, &listener, cursor).await {
-            Ok(_) if first => false,
+        let Ok(cursor) = running.host.load(&key).await else { return CaughtUp::Failed };
+        let Some(cursor) = cursor else {
+            // The first time nothing was missed: all since somebody of ours listens waits here.
+            let since = room.state.lock().since.unwrap_or_else(SystemTime::now);
+            running.save(&key, Some(&format!("time:{}", stamp(since)))).await;
+            return CaughtUp::Nothing;
+        };
+        match self.read_on(running, &session, room, &listener, &cursor).await {
             Ok(read) => {
                 tracing::debug!(instance = %self.scope.instance, room = %room.id, read, "what was missed is read");
-                true
+                CaughtUp::Read
+            }
+            Err(AskError::Error(error)) if error.kind != "wait" => {
+                tracing::warn!(instance = %self.scope.instance, room = %room.id, error = error.text, "a room's archive cannot be read");
+                CaughtUp::Nothing
             }
             Err(error) => {
-                tracing::warn!(instance = %self.scope.instance, room = %room.id, %error, "a room's archive cannot be read");
-                false
+                tracing::info!(instance = %self.scope.instance, room = %room.id, %error, "a room's archive cannot be read now");
+                CaughtUp::Failed
             }
         }
     }
@@ -104,16 +133,8 @@ impl Instance {
         session: &Arc<Session>,
         room: &Arc<Room>,
         listener: &Speaker,
-        cursor: Option<String>,
+        cursor: &str,
     ) -> Result<usize, AskError> {
-        let Some(cursor) = cursor else {
-            // The first time: from here on.
-            let (last, _) = self.archive_page(session, room, listener, &Paging::Before(None, 1)).await?;
-            let id = last.last().and_then(|result| attr(result, "id")).map(|id| format!("id:{id}"));
-            let from = id.unwrap_or_else(|| format!("time:{}", stamp(SystemTime::now())));
-            running.save(&cursor_key(room), Some(&from)).await;
-            return Ok(0);
-        };
         let (mut after, since) = match cursor.split_once(':') {
             Some(("id", id)) => (Some(id.to_owned()), None),
             Some(("time", time)) => (None, Some(time.to_owned())),
