@@ -14,14 +14,15 @@ struct Client {
 }
 
 impl Client {
-    async fn new(browser: &Browser, gateway: &Gateway, prosody: &Prosody, name: &str) -> Self {
+    /// `apart`: it does not know of BUNDLE.
+    async fn new(browser: &Browser, gateway: &Gateway, prosody: &Prosody, name: &str, apart: bool) -> Self {
         let (jid, password) = prosody.account(name);
         let tab = browser.tab(name).await;
         let page = format!("http://{}/xmpp", gateway.host());
         tab.serve(&page, "xmpp").await;
         tab.open(&format!("{page}/index.html")).await;
         tab.page("addScriptTag", json!([{"path": tools::stanza()}])).await;
-        let open = json!({"jid": jid, "password": password, "url": prosody.websocket});
+        let open = json!({"jid": jid, "password": password, "url": prosody.websocket, "apart": apart});
         tab.run("(options) => window.xmpp.open(options)", open).await;
         let client = Self { tab };
         client.tell(&format!("show({})", json!(ALICE))).await;
@@ -60,11 +61,11 @@ impl Client {
     }
 }
 
-async fn both(prosody: &Prosody, browser: &Browser) -> (Gateway, Tab, Client) {
+async fn both(prosody: &Prosody, browser: &Browser, apart: bool) -> (Gateway, Tab, Client) {
     let gateway = gateway_with(&prosody.section("xmpp", "")).await;
     let alice = browser.tab("alice").await;
     sign_in(&alice, &gateway, "alice").await;
-    let bob = Client::new(browser, &gateway, prosody, "bob").await;
+    let bob = Client::new(browser, &gateway, prosody, "bob", apart).await;
     (gateway, alice, bob)
 }
 
@@ -76,7 +77,7 @@ async fn hear_each_other(alice: &Tab, bob: &Client) {
 async fn an_xmpp_client_calls_the_web_client() {
     let prosody = Prosody::start().await;
     let browser = Browser::start().await;
-    let (_gateway, alice, bob) = both(&prosody, &browser).await;
+    let (_gateway, alice, bob) = both(&prosody, &browser, false).await;
 
     bob.tell(&format!("call({}, false)", json!(ALICE))).await;
     alice.sees("ring").await;
@@ -122,7 +123,7 @@ async fn an_xmpp_client_calls_the_web_client() {
 async fn the_web_client_calls_an_xmpp_client() {
     let prosody = Prosody::start().await;
     let browser = Browser::start().await;
-    let (gateway, alice, bob) = both(&prosody, &browser).await;
+    let (gateway, alice, bob) = both(&prosody, &browser, false).await;
     open_conversation(&alice, &gateway, &gateway.address("bob@localhost", "xmpp")).await;
 
     alice.click("call-voice").await;
@@ -148,5 +149,32 @@ async fn the_web_client_calls_an_xmpp_client() {
     alice.click("call-voice").await;
     bob.is("invited").await;
     bob.tell("end('decline')").await;
+    alice.is_idle().await;
+}
+
+#[tokio::test]
+async fn an_xmpp_client_without_bundle_has_pictures_in_both_directions() {
+    let prosody = Prosody::start().await;
+    let browser = Browser::start().await;
+    let (gateway, alice, bob) = both(&prosody, &browser, true).await;
+
+    bob.tell(&format!("call({}, true)", json!(ALICE))).await;
+    alice.click("ring-accept-video").await;
+    bob.is("talking").await;
+    hear_each_other(&alice, &bob).await;
+    tokio::join!(alice.sees_frames(), bob.tab.sees_frames());
+    assert_eq!(bob.field("transports()").await, 2, "one for each section");
+    alice.click("call-hangup").await;
+    bob.is("over").await;
+    alice.sees_no("call").await;
+
+    open_conversation(&alice, &gateway, &gateway.address("bob@localhost", "xmpp")).await;
+    alice.click("call-video").await;
+    bob.is("invited").await;
+    bob.tell("answer(true)").await;
+    hear_each_other(&alice, &bob).await;
+    tokio::join!(alice.sees_frames(), bob.tab.sees_frames());
+    assert_eq!(bob.field("transports()").await, 2, "one for each section");
+    bob.tell("end()").await;
     alice.is_idle().await;
 }

@@ -2,7 +2,33 @@
 // this browser's WebRTC. The library is put into the page as `window.Stanza` before `open`. Driven from Rust
 // through `window.xmpp` (tests/calls/xmpp.rs).
 
+// A connection of a device that does not know of BUNDLE, if `window.xmpp.apart`: a transport for each section.
+class Connection extends RTCPeerConnection {
+  constructor(config, ...rest) {
+    super(window.xmpp.apart ? { ...config, bundlePolicy: "max-compat" } : config, ...rest);
+  }
+
+  async createOffer(...options) {
+    return this.#unbundled(await super.createOffer(...options));
+  }
+
+  async createAnswer(...options) {
+    return this.#unbundled(await super.createAnswer(...options));
+  }
+
+  setRemoteDescription(description) {
+    return super.setRemoteDescription(this.#unbundled(description));
+  }
+
+  #unbundled({ type, sdp }) {
+    return { type, sdp: window.xmpp.apart ? sdp.replace(/^a=group:BUNDLE.*\r\n/m, "") : sdp };
+  }
+}
+window.RTCPeerConnection = Connection;
+
 class Xmpp {
+  // does not know of BUNDLE
+  apart = false;
   // "idle", "calling", "ringing" (there), "invited" (here), "talking" or "over"
   state = "idle";
   // why the call is over
@@ -10,7 +36,8 @@ class Xmpp {
   // what the other side told of itself: "mute", "unmute", "hold", "resumed"
   told = [];
 
-  async open({ jid, password, url }) {
+  async open({ jid, password, url, apart }) {
+    this.apart = apart;
     this.client = window.Stanza.createClient({ jid, password, transports: { websocket: url, bosh: false } });
     this.client.jingle.iceServers = [];
     this.#listen(this.client.jingle);
@@ -56,6 +83,13 @@ class Xmpp {
 
   mute(name) {
     return this.session.mute("initiator", name);
+  }
+
+  // How many transports the call has.
+  transports() {
+    const { pc } = this.session;
+    const senders = pc.getTransceivers().map(({ sender }) => sender.transport);
+    return new Set(senders.filter((transport) => transport)).size;
   }
 
   // Ends the call, or declines it.

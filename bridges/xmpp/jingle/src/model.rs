@@ -359,16 +359,20 @@ impl Session {
         self.live().any(|content| content.media.kind == kind)
     }
 
-    /// Whether all live sections share one way: by BUNDLE, by the same ICE user, by having none of their
-    /// own, or as there is but one.
+    /// Whether all live sections share one way ([`Self::share_a_way`]), or there is but one.
     pub fn is_bundled(&self) -> bool {
         let mut live = self.live();
         let Some(first) = live.next() else { return true };
-        let bundled = |name: &str| self.groups.iter().any(|group| group.is_bundle() && group.has(name));
-        live.all(|other| {
-            let (user, own) = (&first.transport.credentials, &other.transport.credentials);
-            (bundled(&first.name) && bundled(&other.name)) || (user.is_some() && (own.is_none() || user == own))
-        })
+        live.all(|other| self.share_a_way(first, other))
+    }
+
+    /// Whether two sections share one way: by BUNDLE, or as the other has no ICE user of its own, or the
+    /// same one and the session knows BUNDLE. (Who does not may have one user and a way for each.)
+    pub(crate) fn share_a_way(&self, one: &Content, other: &Content) -> bool {
+        let mut bundles = self.groups.iter().filter(|group| group.is_bundle()).peekable();
+        let (user, own) = (&one.transport.credentials, &other.transport.credentials);
+        let same = user.is_some() && (own.is_none() || (user == own && bundles.peek().is_some()));
+        same || bundles.any(|group| group.has(&one.name) && group.has(&other.name))
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) struct Ours {
     before: Session,
     /// Contents that were added.
     adds: Vec<String>,
-    restart: bool,
+    /// Contents whose ICE begins anew, and of which the client has not said how.
+    restarts: Vec<String>,
 }
 
 impl Ours {
@@ -27,7 +28,7 @@ impl Ours {
     }
 
     pub(super) fn restarts(&self) -> bool {
-        self.restart
+        !self.restarts.is_empty()
     }
 }
 
@@ -52,7 +53,7 @@ impl Dialogue {
         let changes = self.changes(&offered);
         let before = std::mem::replace(&mut self.local, offered);
         self.align();
-        let mut ours = self.ours.take().unwrap_or_else(|| Ours { before, adds: Vec::new(), restart: false });
+        let mut ours = self.ours.take().unwrap_or_else(|| Ours { before, adds: Vec::new(), restarts: Vec::new() });
         self.tell_removed(&changes.removes);
         self.tell_restarted(&changes.restarts);
         self.tell_senders(&changes);
@@ -62,7 +63,7 @@ impl Dialogue {
             jingle.groups.clone_from(&self.local.groups);
             self.within(&jingle, Asked::Add(changes.adds.clone()));
         }
-        ours.restart |= !changes.restarts.is_empty();
+        ours.restarts.extend(changes.restarts);
         ours.adds.extend(changes.adds);
         self.ours = Some(ours);
         self.settle_ours();
@@ -153,7 +154,7 @@ impl Dialogue {
 
     /// Answers the gateway's offer, once the client has said everything to it.
     fn settle_ours(&mut self) {
-        if self.ours.as_ref().is_some_and(|ours| ours.adds.is_empty() && !ours.restart) {
+        if self.ours.as_ref().is_some_and(|ours| !ours.adds() && !ours.restarts()) {
             self.ours = None;
             let sdp = Some(self.their_answer());
             self.tell_own(CallStep::Answer { sdp });
@@ -176,10 +177,11 @@ impl Dialogue {
         if !jingle.groups.is_empty() {
             remote.groups.clone_from(&jingle.groups);
         } else if let Some(group) = remote.groups.iter_mut().find(|group| group.is_bundle()) {
-            group.names.extend(jingle.parts.iter().map(|part| part.name.clone()));
-        }
-        if !remote.is_bundled() {
-            return Err(Refused::bad("the content has a way of its own; this session has one for all"));
+            // Who says nothing of BUNDLE means it, unless the content has a way of its own.
+            let users: Vec<_> = self.remote.live().map(|content| &content.transport.credentials).collect();
+            let user = |part: &Part| part.transport.as_ref().and_then(|transport| transport.credentials.clone());
+            let joins = |part: &&Part| user(part).is_none() || users.contains(&&user(part));
+            group.names.extend(jingle.parts.iter().filter(joins).map(|part| part.name.clone()));
         }
         self.remote = remote;
         self.added(&jingle.parts.iter().map(|part| part.name.clone()).collect::<Vec<_>>());
@@ -216,9 +218,11 @@ impl Dialogue {
 
     /// The client has begun ICE anew, as it was offered.
     pub(super) fn restarted(&mut self, transports: &[(String, Transport)]) {
+        let before = self.remote.clone();
         self.renew(transports);
         if let Some(ours) = &mut self.ours {
-            ours.restart = false;
+            let user = |session: &Session, name: &str| session.content(name).map(|it| it.transport.credentials.clone());
+            ours.restarts.retain(|name| user(&before, name) == user(&self.remote, name));
         }
         self.settle_ours();
     }

@@ -86,7 +86,6 @@ impl Dialogue {
             }
         }
         remote.groups.clone_from(&jingle.groups);
-        let dropped = Self::keep_one_way(&mut remote);
         if remote.live().next().is_none() {
             return Err(Refused::bad("an answer without sound or pictures"));
         }
@@ -95,26 +94,11 @@ impl Dialogue {
         self.stage = Stage::Up;
         self.device = Some(from.to_owned());
         self.leave_invited(from);
-        self.remove(&dropped, Reason::new(Condition::FailedTransport));
         let sdp = Some(self.their_answer());
         self.tell(from, CallStep::Answer { sdp });
         let muted = std::mem::take(&mut self.told_muted);
         self.tell_muted(muted);
         Ok(())
-    }
-
-    /// Takes contents out of the session that the user's client has and the relay cannot carry.
-    fn remove(&mut self, names: &[String], reason: Reason) {
-        let parts: Vec<Part> = names.iter().filter_map(|name| self.local.content(name)).map(Part::bare).collect();
-        if !parts.is_empty() {
-            for name in names {
-                if let Some(content) = self.local.content_mut(name) {
-                    *content = Content::off(name.clone(), content.creator, content.media.kind);
-                }
-            }
-            let jingle = Jingle::new(Action::ContentRemove, &self.sid).with_parts(parts).because(reason);
-            self.within(&jingle, Asked::Within);
-        }
     }
 
     /// A device does not take a session-initiate.
@@ -174,9 +158,6 @@ impl Dialogue {
                 None => self.unwanted.push(Part { media: None, transport: None, senders: None, ..part.clone() }),
             }
         }
-        for name in Self::keep_one_way(&mut remote) {
-            self.unwanted.extend(remote.content(&name).map(Part::bare));
-        }
         let was = std::mem::replace(&mut self.stage, Stage::Called);
         self.remote = remote;
         self.described = true;
@@ -228,12 +209,20 @@ impl Dialogue {
         };
         self.local = local;
         let way = crate::model::Transport { candidates: Vec::new(), ..way };
+        let bundled = self.remote.is_bundled();
         let mut parts = Vec::new();
-        for theirs in self.remote.contents.iter().filter(|content| content.live) {
-            let ours = self.local.content(&theirs.name).filter(|ours| ours.live);
-            // Some clients end a session if the answer lacks what they have offered: it is there, and
-            // nobody sends.
-            parts.push(ours.map_or_else(|| silent(theirs, &way), Part::whole));
+        for theirs in self.remote.contents.iter_mut().filter(|content| content.live) {
+            match self.local.content(&theirs.name).filter(|ours| ours.live) {
+                Some(ours) => parts.push(Part::whole(ours)),
+                // Some clients end a session if the answer lacks what they have offered: it is there, and
+                // nobody sends.
+                None if bundled => parts.push(silent(theirs, &way)),
+                // (There is no way for it.)
+                None => {
+                    self.unwanted.push(Part::bare(theirs));
+                    *theirs = Content::off(theirs.name.clone(), theirs.creator, theirs.media.kind);
+                }
+            }
         }
         let mut accept = Jingle::new(Action::SessionAccept, &self.sid).with_parts(parts);
         accept.responder = Some(self.us.clone());

@@ -54,7 +54,8 @@ impl Dialogue {
         let said = jingle.groups.iter().find(bundled).or(self.remote.groups.iter().find(bundled)).cloned();
         whole.groups = said.clone().into_iter().collect();
         if !added.is_empty() {
-            if whole.is_bundled() {
+            // What is not bundled has a way of its own, and says which.
+            if whole.is_bundled() || added.iter().all(|content| content.transport.credentials.is_some()) {
                 self.make_way_for_adding()?;
                 self.change(Change::Add(added))?;
                 self.remote.groups = said.into_iter().collect();
@@ -117,14 +118,17 @@ impl Dialogue {
     pub(super) fn transport_info(&mut self, from: &str, parts: &[Part]) -> Result<(), Refused> {
         let mut found = Vec::new();
         let mut anew = Vec::new();
-        let users: Vec<_> = self.remote.live().filter_map(|content| content.transport.credentials.clone()).collect();
         for part in parts {
             let Some(index) = self.remote.contents.iter().position(|content| content.name == part.name) else {
                 return Err(Refused::bad("there is no such content"));
             };
             let Some(transport) = &part.transport else { continue };
             let user = transport.credentials.as_ref();
-            if self.stage == Stage::Up && user.is_some_and(|user| !users.contains(user)) {
+            let content = &self.remote.contents[index];
+            let of_it = |way: &&Content| self.remote.share_a_way(way, content) || *way == content;
+            let is_known = self.remote.live().filter(of_it).any(|way| way.transport.credentials.as_ref() == user);
+            let is_anew = user.is_some() && !is_known;
+            if self.stage == Stage::Up && is_anew {
                 anew.push((part.name.clone(), transport.clone()));
                 continue;
             }
@@ -213,16 +217,17 @@ impl Dialogue {
         self.tell_own(CallStep::Update { sdp, muted: None });
     }
 
-    /// The client's new ICE user and password. All sections have one way, so what one is told holds for
-    /// all. Gives the names that were told.
+    /// The client's new ICE user and password: of the sections that are told, and of those that share a
+    /// way with one of them. Gives the names that were told.
     pub(super) fn renew(&mut self, transports: &[(String, Transport)]) -> Vec<String> {
-        let Some(credentials) = transports.iter().find_map(|(_, transport)| transport.credentials.clone()) else {
-            return Vec::new();
-        };
+        let before = self.remote.clone();
         for content in self.remote.contents.iter_mut().filter(|content| content.live) {
-            content.transport = content.transport.restarted(credentials.clone());
-            let told = transports.iter().find(|(name, _)| *name == content.name);
-            content.transport.candidates = told.map(|(_, told)| told.candidates.clone()).unwrap_or_default();
+            let told = transports.iter().find(|(name, _)| *name == content.name).map(|(_, told)| told);
+            let shares = |name: &str| before.content(name).is_some_and(|other| before.share_a_way(other, content));
+            let shared = || transports.iter().find(|(name, _)| shares(name)).map(|(_, shared)| shared);
+            let Some(credentials) = told.or_else(shared).and_then(|anew| anew.credentials.clone()) else { continue };
+            content.transport = content.transport.restarted(credentials);
+            content.transport.candidates = told.map(|told| told.candidates.clone()).unwrap_or_default();
         }
         transports.iter().map(|(name, _)| name.clone()).collect()
     }

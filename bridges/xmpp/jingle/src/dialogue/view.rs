@@ -61,30 +61,14 @@ impl Dialogue {
         self.print(session)
     }
 
-    /// The relay has one way for all sections, and wants that said.
+    /// The relay wants to be told which sections share a way, also where the client leaves that to be seen.
     fn print(&mut self, mut session: Session) -> String {
         self.versions += 1;
-        let names: Vec<String> = session.live().map(|content| content.name.clone()).collect();
-        session.groups.retain(|group| !group.is_bundle());
-        session.groups.push(Group::bundle(names));
-        session.to_sdp(self.role.other(), self.versions)
-    }
-
-    /// The relay has one way for all sections of a leg: a client that has one for each keeps the first
-    /// section, and the first of sound before that of pictures. Gives the names of the others.
-    pub(super) fn keep_one_way(session: &mut Session) -> Vec<String> {
         if session.is_bundled() {
-            return Vec::new();
+            let names: Vec<String> = session.live().map(|content| content.name.clone()).collect();
+            session.groups.retain(|group| !group.is_bundle());
+            session.groups.push(Group::bundle(names));
         }
-        let is_audio = |content: &&Content| content.media.kind == crate::model::Kind::Audio;
-        let kept = session.live().find(is_audio).or_else(|| session.live().next()).map(|content| content.name.clone());
-        let mut dropped = Vec::new();
-        for content in session.contents.iter_mut().filter(|content| content.live) {
-            if Some(&content.name) != kept.as_ref() {
-                *content = Content::off(content.name.clone(), content.creator, content.media.kind);
-                dropped.push(content.name.clone());
-            }
-        }
-        dropped
+        session.to_sdp(self.role.other(), self.versions)
     }
 }

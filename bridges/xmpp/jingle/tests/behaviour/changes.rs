@@ -31,6 +31,73 @@ fn the_user_turns_the_camera_on() {
     assert!(described(&stage.client_told[0]).contains("m=video 9"));
 }
 
+/// What a client without BUNDLE says of its pictures, or of both: a way of its own for each.
+fn apart(action: &str, contents: &[(&str, &str)]) -> String {
+    let content = |(name, user): &(&str, &str)| {
+        let (kind, codec) = if *name == "0" {
+            ("audio", "id='111' name='opus' clockrate='48000'")
+        } else {
+            ("video", "id='96' name='VP8' clockrate='90000'")
+        };
+        let media = format!(
+            "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='{kind}'><payload-type {codec}/><rtcp-mux/></description>"
+        );
+        format!(
+            "<content creator='initiator' name='{name}' senders='both'>{}<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' \
+             ufrag='{user}' pwd='0123456789abcdef01234567'><fingerprint xmlns='urn:xmpp:jingle:apps:dtls:0' hash='sha-256' \
+             setup='active'>{}</fingerprint></transport></content>",
+            if action == "transport-info" { "" } else { &media },
+            vec!["AB"; 32].join(":"),
+        )
+    };
+    let contents: String = contents.iter().map(content).collect();
+    format!("<jingle xmlns='urn:xmpp:jingle:1' action='{action}' sid='{SID}'>{contents}</jingle>")
+}
+
+#[test]
+fn a_client_without_bundle_takes_pictures_by_a_way_of_their_own() {
+    let mut stage = Stage::up(true);
+    stage.does(update("gate", VIDEO));
+    stage.client_sends(&apart("content-accept", &[("1", "seen")])).unwrap();
+    let answered = described(&stage.told[0]);
+    assert!(answered.contains("m=video 9") && answered.contains("a=ice-ufrag:seen"), "{answered}");
+    assert!(!answered.contains("BUNDLE 0 1"), "{answered}");
+}
+
+#[test]
+fn a_client_without_bundle_begins_ice_anew_section_by_section() {
+    let mut stage = Stage::calling(false);
+    stage.does(crate::stage::offer(true));
+    stage.client_sends(&apart("session-accept", &[("0", "heard"), ("1", "seen")])).unwrap();
+    let answered = described(stage.told.last().unwrap());
+    assert!(
+        answered.contains("ufrag:heard") && answered.contains("ufrag:seen") && !answered.contains("BUNDLE"),
+        "{answered}"
+    );
+    stage.forget();
+    stage.client_sends(&apart("transport-info", &[("1", "anew")])).unwrap();
+    let asked = described(&stage.told[0]);
+    assert!(asked.contains("ufrag:heard") && asked.contains("ufrag:anew") && !asked.contains("ufrag:seen"), "{asked}");
+    stage.does(answer("gate", VIDEO));
+    stage.forget();
+    // Both ways may have the same user, and are two nevertheless.
+    stage.client_sends(&apart("transport-info", &[("0", "one")])).unwrap();
+    stage.does(answer("gate", VIDEO));
+    stage.forget();
+    stage.client_sends(&apart("transport-info", &[("1", "one")])).unwrap();
+    let asked = described(&stage.told[0]);
+    assert!(asked.matches("ufrag:one").count() == 2 && !asked.contains("BUNDLE"), "{asked}");
+    stage.does(answer("gate", VIDEO));
+    stage.forget();
+    // The gateway's side does: it is answered once both ways are known.
+    stage.does(update("other", VIDEO));
+    stage.client_sends(&apart("transport-info", &[("0", "heard2")])).unwrap();
+    assert_eq!(stage.told, []);
+    stage.client_sends(&apart("transport-info", &[("1", "seen2")])).unwrap();
+    let answered = described(&stage.told[0]);
+    assert!(answered.contains("ufrag:heard2") && answered.contains("ufrag:seen2"), "{answered}");
+}
+
 #[test]
 fn a_client_that_refuses_pictures_leaves_the_call_a_voice_call() {
     // (stanza.js refuses without saying what.)

@@ -1,7 +1,7 @@
 //! What real clients send, written from how they are documented to behave: which attributes they leave
 //! out, which they always write, and what they have of their own.
 
-use crate::stage::{GATEWAY, answer, described};
+use crate::stage::{GATEWAY, answer, described, sdp as sdp_of};
 use minidom::Element;
 use monster_bridge_api::{CallMedia, CallStep};
 use monster_jingle::{Dialogue, Jingle, Message, MessageKind, Output, Reason};
@@ -52,20 +52,28 @@ fn conversations_calls_with_pictures_in_one_bundle() {
 }
 
 #[test]
-fn dino_s_call_without_bundle_keeps_its_voice() {
-    let (mut dialogue, step) = begun("juliet@capulet.example/dino.9f2c", include_str!("clients/dino.xml"));
+fn dino_s_call_without_bundle_has_a_way_for_each_of_sound_and_pictures() {
+    let from = "juliet@capulet.example/dino.9f2c";
+    let (dialogue, step) = begun(from, include_str!("clients/dino.xml"));
     let sdp = described(&step);
-    assert!(sdp.contains("m=audio 9") && sdp.contains("m=video 0"), "{sdp}");
+    assert!(sdp.contains("m=audio 9") && sdp.contains("m=video 9") && !sdp.contains("BUNDLE"), "{sdp}");
+    assert!(sdp.contains("a=ice-ufrag:aB+1\r\n") && sdp.contains("a=ice-ufrag:cD/2\r\n"), "{sdp}");
     assert!(sdp.contains("a=rtpmap:8 PCMA/8000\r\n"), "a payload type without a name is the one of RFC 3551: {sdp}");
-    assert!(matches!(step, CallStep::Offer { media: CallMedia::Voice, .. }));
-    let mut both = answer("gate", &[("audio", "sendrecv"), ("video", "off")]);
-    if let CallStep::Answer { sdp: Some(sdp) } = &mut both {
-        *sdp = sdp.replace("mid:0", "mid:audio").replace("mid:1", "mid:video").replace("BUNDLE 0", "BUNDLE audio");
-    }
-    let out = dialogue.step(both).unwrap();
-    assert_eq!(sent(&out), ["session-accept", "content-remove"]);
+    assert!(matches!(step, CallStep::Offer { media: CallMedia::Video, .. }));
+    let answered = |video: &str| {
+        let sdp = sdp_of("gate", &[("audio", "sendrecv"), ("video", video)]);
+        let sdp = sdp.replace("mid:0", "mid:audio").replace("mid:1", "mid:video");
+        CallStep::Answer { sdp: Some(sdp.replace("a=group:BUNDLE 0 1\r\n", "").replace("a=group:BUNDLE 0\r\n", "")) }
+    };
+    let mut voice = dialogue.clone();
+    let out = voice.step(answered("off")).unwrap();
+    assert_eq!(sent(&out), ["session-accept", "content-remove"], "for what is not taken there is no way");
+    let mut both = dialogue;
+    let out = both.step(answered("sendrecv")).unwrap();
+    assert_eq!(sent(&out), ["session-accept"]);
     let Output::Iq { payload, .. } = &out[0] else { panic!("{out:?}") };
     let accept = String::from(payload);
+    assert_eq!(accept.matches("<transport").count(), 2, "{accept}");
     assert!(!accept.contains("grouping"), "who does not say BUNDLE is not answered with it: {accept}");
 }
 
