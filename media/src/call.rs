@@ -12,7 +12,7 @@ use crate::transports::Transports;
 use crate::watch::Watch;
 use crate::{Event, Figures, Leg, MediaKind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Both legs, in the order in which things of theirs are kept.
@@ -23,6 +23,16 @@ const SOURCES: usize = 16;
 
 /// As often as packets can go to and fro within one turn before the rest waits for the next.
 const ROUNDS: usize = 8;
+
+/// As often as an engine is told the time in one turn: once for each packet it sends.
+const TICKS: usize = 64;
+
+/// An engine that only carries sound is told the time with each packet that it sends, and is
+/// emptied only so often: what it has to say meanwhile is a report or two in half a second.
+const SOUND_WAITS: Duration = Duration::from_millis(100);
+
+/// How long what an engine with pictures has to say of what it received may wait.
+const PICTURES_WAIT: Duration = Duration::from_millis(10);
 
 /// What a call wants sent.
 pub(crate) type Outbox = Vec<(Leg, Transmit)>;
@@ -46,11 +56,43 @@ struct End {
     clock: Clock,
     watch: Watch,
     meter: Meter,
-    /// When its engine is to be woken.
+    /// When its engine is to be woken, as it said when it was last emptied, and when that was.
     wake: Option<Instant>,
-    /// Something was written to its engine.
-    written: bool,
+    emptied: Option<Instant>,
+    /// Since when it has packets that it received and was not emptied after.
+    received: Option<Instant>,
+    /// Packets that were written to its engine.
+    queued: usize,
+    /// Something else was done with it: it is to be emptied.
+    touched: bool,
+    /// It sends packets on, and carries no pictures either way.
+    sound: bool,
+    /// It has sent packets since it was emptied, and was told the time with them.
+    sending: bool,
     broken: bool,
+}
+
+/// How far an engine is emptied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// Until it has given a received packet.
+    Packet,
+    /// Until it has sent a packet that was written to it.
+    Sent,
+    Empty,
+}
+
+impl End {
+    /// When its engine is to be emptied.
+    fn due(&self) -> Option<Instant> {
+        let wait = if self.sound { SOUND_WAITS } else { PICTURES_WAIT };
+        let received = self.received.map(|since| since + wait);
+        let wake = match self.emptied.filter(|_| self.sound && self.sending) {
+            Some(emptied) => self.wake.map(|wake| wake.max(emptied + SOUND_WAITS)),
+            None => self.wake,
+        };
+        [wake, received].into_iter().flatten().min().filter(|_| !self.broken)
+    }
 }
 
 fn at(leg: Leg) -> usize {
@@ -80,7 +122,7 @@ impl Call {
             Request::Figures(to) => return reply(to, self.figures()),
         };
         self.reconnect(now);
-        self.ends.iter_mut().for_each(|end| end.written = true);
+        self.ends.iter_mut().for_each(|end| end.touched = true);
         reply
     }
 
@@ -97,9 +139,16 @@ impl Call {
     /// A datagram for a leg.
     pub(crate) fn receive(&mut self, leg: Leg, datagram: Datagram<'_>, now: Instant, out: &mut Outbox) {
         let Some(peer) = self.session.peer(leg).filter(|_| !self.ends[at(leg)].broken) else { return };
+        let media = datagram.is_media();
         let received = peer.receive(now, datagram);
         self.judge(leg, received);
-        self.pump(leg, now, out);
+        let end = &mut self.ends[at(leg)];
+        if media {
+            end.received.get_or_insert(now);
+            self.pump(leg, now, out, Goal::Packet);
+        } else {
+            end.touched = true;
+        }
     }
 
     /// Lets everything happen that is due. To be called after anything else.
@@ -110,12 +159,10 @@ impl Call {
         for _ in 0..ROUNDS {
             let mut quiet = true;
             for leg in LEGS {
-                let end = &mut self.ends[at(leg)];
-                let due = end.wake.is_some_and(|wake| wake <= now);
-                if std::mem::take(&mut end.written) || due {
+                let end = &self.ends[at(leg)];
+                if end.queued > 0 || end.touched || end.due().is_some_and(|due| due <= now) {
                     quiet = false;
-                    self.tick(leg, now);
-                    self.pump(leg, now, out);
+                    self.serve(leg, now, out);
                 }
             }
             if quiet {
@@ -124,11 +171,36 @@ impl Call {
         }
     }
 
+    /// Has a leg's engine send what was written to it, and do what is due.
+    fn serve(&mut self, leg: Leg, now: Instant, out: &mut Outbox) {
+        let end = &mut self.ends[at(leg)];
+        let mut left = std::mem::take(&mut end.queued);
+        let due = end.due().is_some_and(|due| due <= now);
+        let empty = std::mem::take(&mut end.touched) || due || !end.sound;
+        for _ in 0..TICKS {
+            let goal = if left > 0 { Goal::Sent } else { Goal::Empty };
+            if goal == Goal::Empty && !empty {
+                return;
+            }
+            self.tick(leg, now);
+            if self.pump(leg, now, out, goal) {
+                left = left.saturating_sub(usize::from(goal == Goal::Sent));
+                // (What is to be sent at once is sent at the next tick.)
+                if goal == Goal::Empty && self.ends[at(leg)].wake.is_none_or(|wake| wake > now) {
+                    return;
+                }
+            } else if self.ends[at(leg)].wake.is_none_or(|wake| wake > now) {
+                return;
+            }
+        }
+        self.ends[at(leg)].touched = true;
+    }
+
     /// When [`Call::turn`] is to be called again at the latest.
     pub(crate) fn wake(&self) -> Option<Instant> {
         let of = |end: &End| {
             let pictures = end.flows.iter().filter_map(Flow::picture_due).min();
-            [end.wake, end.watch.due(), pictures].into_iter().flatten().min()
+            [end.due(), end.watch.due(), pictures].into_iter().flatten().min()
         };
         self.ends.iter().filter_map(of).min()
     }
@@ -139,7 +211,7 @@ impl Call {
             if let Some(peer) = self.session.peer(leg) {
                 peer.close();
                 self.tick(leg, now);
-                self.pump(leg, now, out);
+                self.pump(leg, now, out, Goal::Empty);
             }
         }
     }
@@ -174,21 +246,35 @@ impl Call {
         }
     }
 
-    /// Takes everything out of a leg's engine.
-    fn pump(&mut self, leg: Leg, now: Instant, out: &mut Outbox) {
+    /// Takes out of a leg's engine what it has, as far as the goal; false if it was empty before.
+    fn pump(&mut self, leg: Leg, now: Instant, out: &mut Outbox, goal: Goal) -> bool {
         while !self.ends[at(leg)].broken {
-            let Some(peer) = self.session.peer(leg) else { return };
+            let Some(peer) = self.session.peer(leg) else { return false };
             match peer.poll() {
                 Ok(Output::Until(wake)) => {
-                    self.ends[at(leg)].wake = Some(wake);
-                    return;
+                    let end = &mut self.ends[at(leg)];
+                    (end.wake, end.emptied, end.received, end.sending) = (Some(wake), Some(now), None, false);
+                    return goal == Goal::Empty;
                 }
-                Ok(Output::Transmit(transmit)) => out.push((leg, transmit)),
-                Ok(Output::Packet(packet)) => self.forward(leg, packet, now),
+                Ok(Output::Transmit(transmit)) => {
+                    let sent = goal == Goal::Sent && peer.is_forwarded(&transmit.contents);
+                    out.push((leg, transmit));
+                    if sent {
+                        self.ends[at(leg)].sending = true;
+                        return true;
+                    }
+                }
+                Ok(Output::Packet(packet)) => {
+                    self.forward(leg, packet, now);
+                    if goal == Goal::Packet {
+                        return true;
+                    }
+                }
                 Ok(output) => self.hear(leg, output, now),
                 Err(Broken) => self.judge(leg, Err(Broken)),
             }
         }
+        false
     }
 
     fn forward(&mut self, leg: Leg, packet: RtpPacket, now: Instant) {
@@ -200,7 +286,7 @@ impl Call {
         let kind = flow.kind;
         let Some(receiver) = self.session.peer(to) else { return };
         if flow.pass(packet, &mut end.clock, receiver, now) {
-            self.ends[at(to)].written = true;
+            self.ends[at(to)].queued += 1;
         }
         if first {
             self.tell(Event::FirstMedia { leg, kind });
@@ -300,7 +386,7 @@ impl Call {
             let flow = end.flows.iter_mut().find(|flow| flow.is_on() && flow.to == leg && flow.to_mid == mid);
             if let (Some(flow), Some(source)) = (flow, self.session.peer(from)) {
                 act(flow, source);
-                end.written = true;
+                end.touched = true;
                 return;
             }
         }
@@ -314,7 +400,7 @@ impl Call {
                 && let Some(source) = self.session.peer(leg)
             {
                 flow.want_picture(source, now);
-                end.written = true;
+                end.touched = true;
             }
         }
         if let Some(silence) = end.watch.check(now) {
@@ -332,6 +418,12 @@ impl Call {
             let end = &mut self.ends[at(leg)];
             end.sources.clear();
             end.watch.expect(end.flows.iter().any(Flow::is_on), now);
+        }
+        for leg in LEGS {
+            let flows = || self.ends.iter().flat_map(|end| end.flows.iter().filter(|flow| flow.is_on()));
+            let sends = flows().any(|flow| flow.to == leg);
+            let pictures = flows().any(|flow| flow.kind == MediaKind::Video);
+            self.ends[at(leg)].sound = sends && !pictures;
         }
     }
 

@@ -33,9 +33,13 @@ const REPORTS: Duration = Duration::from_millis(500);
 /// How often figures are taken.
 const FIGURES: Duration = Duration::from_secs(1);
 
-/// Packets kept for a receiver who asks for them again.
-const RESEND_AUDIO: usize = 100;
-const RESEND_VIDEO: usize = 1000;
+/// Packets of video kept for a receiver who asks for them again, and for how long: it asks within a
+/// round trip of the loss. (Those of sound are not kept: nobody asks for them.)
+const RESEND: usize = 600;
+const RESEND_FOR: Duration = Duration::from_millis(500);
+
+/// The share of what is sent that may be sent again, at most.
+const RESEND_SHARE: f32 = 0.15;
 
 /// What is assumed of a path before anything is known of it, in bits per second.
 const FIRST_ESTIMATE: u64 = 1_000_000;
@@ -122,6 +126,10 @@ pub(crate) struct Peer {
     pending: Option<SdpPendingOffer>,
     /// It has a section for pictures.
     video: bool,
+    /// What is sent on, without what is sent again.
+    senders: Vec<Ssrc>,
+    /// The last time that the engine was told.
+    told: Instant,
 }
 
 /// What the far side addresses a session by, and proves that it may.
@@ -140,8 +148,6 @@ impl Peer {
             .set_stats_interval(Some(FIGURES))
             .set_rtcp_report_interval_audio(REPORTS)
             .set_rtcp_report_interval_video(REPORTS)
-            .set_send_buffer_audio(RESEND_AUDIO)
-            .set_send_buffer_video(RESEND_VIDEO)
             .set_extension_map(extensions())
             .enable_bwe(Some(Bitrate::from(FIRST_ESTIMATE)))
             .clear_codecs();
@@ -154,7 +160,7 @@ impl Peer {
         for codec in codecs {
             add_codec(&mut config, *codec);
         }
-        Peer { rtc: Box::new(config.build(now)), pending: None, video: false }
+        Peer { rtc: Box::new(config.build(now)), pending: None, video: false, senders: Vec::new(), told: now }
     }
 
     /// Takes an offer and gives the answer.
@@ -222,6 +228,7 @@ impl Peer {
         let mut api = self.rtc.direct_api();
         if let Some(own) = api.stream_tx_by_mid(mid, None).map(|stream| stream.ssrc()) {
             api.remove_stream_tx(own);
+            self.senders.retain(|known| *known != own);
             api.declare_stream_tx(source.into(), repair.map(Into::into), mid, None);
         }
     }
@@ -264,22 +271,29 @@ impl Peer {
     }
 
     /// A datagram of the far side's that `accepts` has said yes to, or that is known by its address.
+    ///
+    /// The engine looks at all of its timers after a datagram, unless that is older than what it
+    /// has seen: so the second and later ones of a batch are told as a nanosecond older.
     pub(crate) fn receive(&mut self, now: Instant, datagram: Datagram<'_>) -> Result<(), Broken> {
-        self.rtc.handle_input(Input::Receive(now, datagram.0)).map_err(|_| Broken)
+        let seen = std::mem::replace(&mut self.told, now) == now;
+        let at = now.checked_sub(Duration::from_nanos(1)).filter(|_| seen).unwrap_or(now);
+        self.rtc.handle_input(Input::Receive(at, datagram.0)).map_err(|_| Broken)
     }
 
     /// Whether a datagram is for this session, and the datagram. A STUN message is told by its integrity.
     pub(crate) fn accepts<'a>(&self, now: Instant, datagram: Datagram<'a>) -> (bool, Option<Datagram<'a>>) {
-        let input = Input::Receive(now, datagram.0);
+        let Datagram(received, media) = datagram;
+        let input = Input::Receive(now, received);
         let accepted = self.rtc.accepts(&input);
         match input {
-            Input::Receive(_, receive) => (accepted, Some(Datagram(receive))),
+            Input::Receive(_, receive) => (accepted, Some(Datagram(receive, media))),
             Input::Timeout(_) => (false, None),
         }
     }
 
     /// Time has passed, or something was written.
     pub(crate) fn tick(&mut self, now: Instant) -> Result<(), Broken> {
+        self.told = now;
         self.rtc.handle_input(Input::Timeout(now)).map_err(|_| Broken)
     }
 
@@ -300,10 +314,23 @@ impl Peer {
 
     /// Where packets of a section are sent from.
     pub(crate) fn sender(&mut self, mid: Mid) -> Option<Ssrc> {
-        self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| {
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, None)?;
+        let source = stream.ssrc();
+        if !self.senders.contains(&source) {
             stream.set_unpaced(true);
-            stream.ssrc()
-        })
+            // (This empties what is kept already.)
+            stream.set_rtx_cache(RESEND, RESEND_FOR, Some(RESEND_SHARE));
+            self.senders.push(source);
+        }
+        Some(source)
+    }
+
+    /// Whether a datagram of the engine's is a packet that was given to [`Peer::write`], on its
+    /// first way out.
+    pub(crate) fn is_forwarded(&self, datagram: &[u8]) -> bool {
+        let source = datagram.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+        is_media(datagram) && source.is_some_and(|source| self.senders.iter().any(|known| **known == source))
     }
 
     /// The section that a source of the far side's belongs to.
@@ -399,8 +426,13 @@ pub(crate) struct Packet {
     pub(crate) payload: Arc<[u8]>,
 }
 
+/// Whether a datagram is a packet of media, and not one of reports (RFC 5761 §4), ICE or DTLS.
+fn is_media(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
+}
+
 /// A datagram whose kind is known.
-pub(crate) struct Datagram<'a>(Receive<'a>);
+pub(crate) struct Datagram<'a>(Receive<'a>, bool);
 
 impl<'a> Datagram<'a> {
     /// `None` for what is neither STUN, DTLS nor RTP.
@@ -411,7 +443,12 @@ impl<'a> Datagram<'a> {
         bytes: &'a [u8],
     ) -> Option<Datagram<'a>> {
         let contents = DatagramRecv::try_from(bytes).ok()?;
-        Some(Datagram(Receive { proto: protocol, source, destination, contents }))
+        Some(Datagram(Receive { proto: protocol, source, destination, contents }, is_media(bytes)))
+    }
+
+    /// Whether it is a packet of media.
+    pub(crate) fn is_media(&self) -> bool {
+        self.1
     }
 }
 

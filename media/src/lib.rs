@@ -32,6 +32,7 @@ mod sdp;
 mod stun;
 mod tcp;
 mod transports;
+mod wake;
 mod watch;
 mod worker;
 

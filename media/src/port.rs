@@ -1,13 +1,17 @@
-//! The UDP port: receives in batches, sends in batches, and tells at which of the machine's
+//! The UDP port: waits, receives in batches, sends in batches, and tells at which of the machine's
 //! addresses a datagram came. A worker owns one of these; all of a relay's share one port number.
+//!
+//! A worker waits here and not in a runtime: between two packets there is one system call to wait,
+//! one to receive, and one for each receiver.
 
 use crate::engine::Transmit;
+use crate::wake::Sleeper;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
 /// Datagrams (or runs of them, where the kernel joins them) taken at once.
 const BATCH: usize = 16;
@@ -34,6 +38,15 @@ pub(crate) struct Inbox {
     count: usize,
 }
 
+/// What there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// Datagrams may be there.
+    pub(crate) datagrams: bool,
+    /// Something was put into the worker's queues.
+    pub(crate) word: bool,
+}
+
 /// One datagram.
 pub(crate) struct Received<'a> {
     pub(crate) source: SocketAddr,
@@ -43,7 +56,7 @@ pub(crate) struct Received<'a> {
 }
 
 /// Opens a socket; with `shared`, several may have the port, and the kernel spreads senders over them.
-pub(crate) fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::UdpSocket> {
+pub(crate) fn open(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
@@ -58,36 +71,39 @@ pub(crate) fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::Ud
 }
 
 impl Port {
-    /// Takes an open socket over; to be called on the worker's runtime.
-    pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Port> {
+    /// Takes an open socket over.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Port> {
         let local = socket.local_addr()?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        Ok(Port { socket: UdpSocket::from_std(socket)?, state, local, run: Vec::with_capacity(RUN) })
+        Ok(Port { socket, state, local, run: Vec::with_capacity(RUN) })
     }
 
-    /// Waits until something can be received.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+    /// Waits until something can be received, somebody wakes the worker, or so much time has passed.
+    pub(crate) fn wait(&self, sleeper: &Sleeper, most: Duration) -> io::Result<Ready> {
+        let most =
+            Timespec { tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX), tv_nsec: most.subsec_nanos().into() };
+        let mut ends = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(sleeper, PollFlags::IN)];
+        match poll(&mut ends, Some(&most)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let [datagrams, word] = ends.map(|end| !end.revents().is_empty());
+        Ok(Ready { datagrams, word: sleeper.was_woken(word) })
     }
 
-    /// Receives what is there, as far as it fits; false if nothing is.
+    /// Receives what is there, as far as it fits; false if there is nothing more for now.
     pub(crate) fn receive(&self, inbox: &mut Inbox) -> io::Result<bool> {
         let Inbox { bytes, meta, count } = inbox;
         let mut chunks = bytes.chunks_exact_mut(RUN).map(IoSliceMut::new);
         let mut slices: [IoSliceMut<'_>; BATCH] =
             std::array::from_fn(|_| chunks.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
-        let received = self
-            .socket
-            .try_io(Interest::READABLE, || self.state.recv(UdpSockRef::from(&self.socket), &mut slices, meta));
-        match received {
+        *count = 0;
+        match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, meta) {
             Ok(received) => {
                 *count = received;
-                Ok(received > 0)
+                Ok(received == BATCH)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                *count = 0;
-                Ok(false)
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -117,10 +133,7 @@ impl Port {
                 segment_size: segment,
                 src_ip: self.source(first.source.ip()),
             };
-            let sent = self
-                .socket
-                .try_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.socket), &transmit));
-            if let Err(error) = sent {
+            if let Err(error) = self.state.try_send(UdpSockRef::from(&self.socket), &transmit) {
                 tracing::trace!(kind = ?error.kind(), "datagrams could not be sent");
             }
         }

@@ -5,14 +5,15 @@ use crate::address::Addresses;
 use crate::negotiate::Setting;
 use crate::port::{self, Port};
 use crate::tcp;
-use crate::worker::{Parts, Registry, Worker};
+use crate::wake::{self, Sleeper, Waker};
+use crate::worker::{Handed, Inlet, Parts, Registry, Worker};
 use crate::{BindError, Candidate, Described, Event, Figures, Full, Leg, Options, Refused};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How many requests may wait for a worker before those who ask wait too.
@@ -47,7 +48,7 @@ pub(crate) enum Order {
 /// The relay: its sockets, and the threads that carry packets.
 #[derive(Debug)]
 pub struct Relay {
-    workers: Vec<mpsc::Sender<Order>>,
+    workers: Vec<Orders>,
     threads: Vec<std::thread::JoinHandle<()>>,
     udp: SocketAddr,
     tcp: Option<SocketAddr>,
@@ -56,9 +57,29 @@ pub struct Relay {
     open: Arc<()>,
     max_calls: usize,
     stop: CancellationToken,
-    /// A relay that is dropped stops too, without waiting.
-    _stop: DropGuard,
     tasks: TaskTracker,
+}
+
+/// Where a worker is given orders.
+#[derive(Debug, Clone)]
+struct Orders {
+    orders: mpsc::Sender<Order>,
+    waker: Waker,
+}
+
+impl Orders {
+    async fn give(&self, order: Order) -> Result<(), Refused> {
+        self.orders.send(order).await.map_err(|_| Refused::Closed)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Gives an order if there is room for it.
+    fn try_give(&self, order: Order) -> Result<(), Full> {
+        self.orders.try_send(order).map_err(|_| Full)?;
+        self.waker.wake();
+        Ok(())
+    }
 }
 
 impl Relay {
@@ -90,7 +111,6 @@ impl Relay {
             opened: AtomicU64::new(0),
             open: Arc::new(()),
             max_calls: options.max_calls,
-            _stop: stop.clone().drop_guard(),
             stop,
             tasks: TaskTracker::new(),
         };
@@ -105,9 +125,17 @@ impl Relay {
         setting: &Arc<Setting>,
     ) -> Result<(), BindError> {
         let registry = Arc::new(Registry::default());
-        let (others, inboxes): (Vec<_>, Vec<_>) = sockets.iter().map(|_| mpsc::channel(HANDED)).unzip();
-        for (index, (socket, handed)) in sockets.into_iter().zip(inboxes).enumerate() {
+        let mut others = Vec::new();
+        let mut ends: Vec<(mpsc::Receiver<Handed>, Waker, Sleeper)> = Vec::new();
+        for _ in &sockets {
+            let (hand, handed) = mpsc::channel(HANDED);
+            let (waker, sleeper) = wake::pair().map_err(BindError::Thread)?;
+            others.push(Inlet::new(hand, waker.clone()));
+            ends.push((handed, waker, sleeper));
+        }
+        for (index, (socket, (handed, waker, sleeper))) in sockets.into_iter().zip(ends).enumerate() {
             let (orders, obeyed) = mpsc::channel(REQUESTS);
+            self.workers.push(Orders { orders, waker: waker.clone() });
             let parts = Parts {
                 index,
                 setting: setting.clone(),
@@ -115,9 +143,10 @@ impl Relay {
                 orders: obeyed,
                 handed,
                 others: others.clone(),
+                sleeper,
+                waker,
                 stop: self.stop.clone(),
             };
-            self.workers.push(orders);
             self.threads.push(spawn(parts, socket)?);
         }
         if let Some(listener) = listener {
@@ -149,18 +178,27 @@ impl Relay {
         let orders = self.workers.get(worker).ok_or(Full)?.clone();
         let (events, heard) = mpsc::channel(EVENTS);
         let life = Arc::new(());
-        orders.try_send(Order::Open(id, Arc::downgrade(&life), events)).map_err(|_| Full)?;
+        orders.try_give(Order::Open(id, Arc::downgrade(&life), events))?;
         Ok((Media { call: Arc::new(Call { id, orders, _life: life, _place: self.open.clone() }) }, heard))
     }
 
     /// Ends every call and closes the ports.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
         self.stop.cancel();
+        self.workers.iter().for_each(|worker| worker.waker.wake());
         self.tasks.close();
         self.tasks.wait().await;
-        let threads = self.threads;
+        let threads = std::mem::take(&mut self.threads);
         // A thread that panicked has said so already.
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+    }
+}
+
+/// A relay that is dropped stops too, without waiting.
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.workers.iter().for_each(|worker| worker.waker.wake());
     }
 }
 
@@ -174,14 +212,10 @@ fn workers(asked: usize) -> usize {
 
 /// Starts a worker's thread.
 fn spawn(parts: Parts, socket: std::net::UdpSocket) -> Result<std::thread::JoinHandle<()>, BindError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BindError::Thread)?;
-    let port = {
-        let _on = runtime.enter();
-        Port::new(socket).map_err(BindError::Thread)?
-    };
+    let port = Port::new(socket).map_err(BindError::Thread)?;
     std::thread::Builder::new()
         .name(format!("media-{}", parts.index))
-        .spawn(move || runtime.block_on(Worker::new(parts, port).run()))
+        .spawn(move || Worker::new(parts, port).run())
         .map_err(BindError::Thread)
 }
 
@@ -194,7 +228,7 @@ pub struct Media {
 #[derive(Debug)]
 struct Call {
     id: u64,
-    orders: mpsc::Sender<Order>,
+    orders: Orders,
     /// Its worker sees by this that there is no handle any more.
     _life: Arc<()>,
     /// Its place among the calls that may be open.
@@ -254,14 +288,14 @@ impl Media {
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Refused> {
         let (answer, answered) = oneshot::channel();
         let order = Order::Request(self.call.id, request(answer));
-        self.call.orders.send(order).await.map_err(|_| Refused::Closed)?;
+        self.call.orders.give(order).await?;
         answered.await.map_err(|_| Refused::Closed)
     }
 }
 
 impl Call {
     fn close(&self) {
-        let _ = self.orders.try_send(Order::Close(self.id));
+        let _ = self.orders.try_give(Order::Close(self.id));
     }
 }
 

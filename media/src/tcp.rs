@@ -6,7 +6,7 @@
 
 use crate::engine::Protocol;
 use crate::stun;
-use crate::worker::{Handed, Registry};
+use crate::worker::{Handed, Inlet, Registry};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ const LONGEST: usize = 2048;
 #[derive(Clone)]
 pub(crate) struct Workers {
     pub(crate) registry: Arc<Registry>,
-    pub(crate) inboxes: Vec<mpsc::Sender<Handed>>,
+    pub(crate) inboxes: Vec<Inlet>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
@@ -90,13 +90,17 @@ async fn serve(stream: TcpStream, workers: Workers) -> io::Result<()> {
 
     let (frames, to_write) = mpsc::channel(FRAMES);
     let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
-    worker.send(Handed::Opened { source, frames }).await.map_err(|_| closed())?;
+    if !worker.put(Handed::Opened { source, frames }).await {
+        return Err(closed());
+    }
     let read_all = async {
         let mut length = length;
         loop {
             let bytes = frame[..length].to_vec();
             let handed = Handed::Datagram { protocol: Protocol::Tcp, source, destination, bytes };
-            worker.send(handed).await.map_err(|_| closed())?;
+            if !worker.put(handed).await {
+                return Err(closed());
+            }
             length = tokio::time::timeout(QUIET, read(&mut reader, &mut frame)).await??;
         }
     };
@@ -104,7 +108,7 @@ async fn serve(stream: TcpStream, workers: Workers) -> io::Result<()> {
         ended = read_all => ended,
         ended = write(writer, to_write) => ended,
     };
-    let _ = worker.send(Handed::Gone { source }).await;
+    worker.put(Handed::Gone { source }).await;
     ended
 }
 

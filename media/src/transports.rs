@@ -118,8 +118,7 @@ impl Transports {
     /// Gives a datagram back if it is for this leg.
     pub(crate) fn accepts<'a>(&self, now: Instant, datagram: Datagram<'a>) -> Option<Datagram<'a>> {
         let mut left = Some(datagram);
-        let peers = std::iter::once(&self.main).chain(self.apart.iter().map(|apart| &apart.peer));
-        for peer in peers {
+        for peer in self.peers() {
             let (accepted, datagram) = peer.accepts(now, left.take()?);
             if accepted {
                 return datagram;
@@ -178,6 +177,12 @@ impl Transports {
         Some(Sender { transport, ssrc })
     }
 
+    /// Whether a datagram of one of the engines is a packet that was given to [`Transports::write`],
+    /// on its first way out.
+    pub(crate) fn is_forwarded(&self, datagram: &[u8]) -> bool {
+        self.peers().any(|peer| peer.is_forwarded(datagram))
+    }
+
     /// The section that a source of the far side's belongs to.
     pub(crate) fn section_of(&mut self, source: Ssrc) -> Option<Mid> {
         self.all().find_map(|peer| peer.section_of(source))
@@ -203,6 +208,10 @@ impl Transports {
     /// Takes leave; what is to be sent for it comes out of [`Transports::poll`].
     pub(crate) fn close(&mut self) {
         self.all().for_each(Peer::close);
+    }
+
+    fn peers(&self) -> impl Iterator<Item = &Peer> {
+        std::iter::once(&self.main).chain(self.apart.iter().map(|apart| &apart.peer))
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Peer> {

@@ -11,8 +11,9 @@ mod routes;
 use crate::call::{Call, Outbox};
 use crate::engine::{Datagram, Protocol, Transmit};
 use crate::negotiate::Setting;
-use crate::port::{Inbox, Port};
+use crate::port::{Inbox, Port, Ready};
 use crate::relay::Order;
+use crate::wake::{Sleeper, Waker};
 use crate::{Leg, stun};
 pub(crate) use routes::{Registry, Source};
 use routes::{Routes, Target};
@@ -24,8 +25,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Batches received before calls have their turn.
+/// Batches received before the worker looks at what else there is.
 const BATCHES: usize = 4;
+
+/// Words of others taken before packets have their turn again.
+const WORDS: usize = 16;
+
+/// The least time until a timer of the calls is looked at: what is due within it is done together.
+const TICK: Duration = Duration::from_millis(5);
 
 /// How often calls whose handles are gone are looked for, should their word have been lost.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -40,6 +47,34 @@ pub(crate) enum Handed {
     Gone { source: SocketAddr },
 }
 
+/// Where others hand things to a worker.
+#[derive(Clone)]
+pub(crate) struct Inlet {
+    handed: mpsc::Sender<Handed>,
+    waker: Waker,
+}
+
+impl Inlet {
+    pub(crate) fn new(handed: mpsc::Sender<Handed>, waker: Waker) -> Inlet {
+        Inlet { handed, waker }
+    }
+
+    /// Hands something over once there is room; false where the worker is gone.
+    pub(crate) async fn put(&self, handed: Handed) -> bool {
+        let put = self.handed.send(handed).await.is_ok();
+        self.waker.wake();
+        put
+    }
+
+    /// Hands something over if there is room: a worker that cannot keep up loses packets, as a busy
+    /// path does.
+    fn try_put(&self, handed: Handed) {
+        if self.handed.try_send(handed).is_ok() {
+            self.waker.wake();
+        }
+    }
+}
+
 /// What a worker is made of.
 pub(crate) struct Parts {
     pub(crate) index: usize,
@@ -48,7 +83,11 @@ pub(crate) struct Parts {
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) handed: mpsc::Receiver<Handed>,
     /// Every worker's, by index.
-    pub(crate) others: Vec<mpsc::Sender<Handed>>,
+    pub(crate) others: Vec<Inlet>,
+    /// By this it is woken when something was put into a queue of its, and when it is to stop.
+    pub(crate) sleeper: Sleeper,
+    /// Its own.
+    pub(crate) waker: Waker,
     pub(crate) stop: CancellationToken,
 }
 
@@ -96,21 +135,15 @@ impl Worker {
     }
 
     /// Works until it is told to stop.
-    pub(crate) async fn run(mut self) {
+    pub(crate) fn run(mut self) {
         let mut inbox = Inbox::new();
-        let stop = self.parts.stop.clone();
-        loop {
-            let wake = self.timers.peek().map_or(self.swept + SWEEP, |Reverse((at, _))| (*at).min(self.swept + SWEEP));
-            tokio::select! {
-                () = stop.cancelled() => break,
-                ready = self.port.readable() => {
-                    if let Err(error) = ready.and_then(|()| self.receive(&mut inbox)) {
-                        tracing::warn!(%error, "the port for call media cannot be read");
-                    }
-                }
-                Some(order) = self.parts.orders.recv() => self.obey(order),
-                Some(handed) = self.parts.handed.recv() => self.take(handed),
-                () = tokio::time::sleep_until(wake.into()) => {}
+        while !self.parts.stop.is_cancelled() {
+            let swept = self.swept + SWEEP;
+            let wake = self.timers.peek().map_or(swept, |Reverse((at, _))| (*at).min(swept));
+            let most = wake.saturating_duration_since(Instant::now());
+            let worked = self.port.wait(&self.parts.sleeper, most).and_then(|ready| self.work(ready, &mut inbox));
+            if let Err(error) = worked {
+                tracing::warn!(%error, "the port for call media cannot be read");
             }
             self.turn(Instant::now());
         }
@@ -121,24 +154,53 @@ impl Worker {
         self.port.send(&self.outgoing);
     }
 
-    fn receive(&mut self, inbox: &mut Inbox) -> std::io::Result<()> {
+    fn work(&mut self, ready: Ready, inbox: &mut Inbox) -> std::io::Result<()> {
+        if ready.word {
+            self.listen();
+        }
+        // What a batch brought is sent on before the next one is looked at.
         for _ in 0..BATCHES {
-            if !self.port.receive(inbox)? {
+            if !ready.datagrams || !self.receive(inbox)? {
                 return Ok(());
             }
-            let now = Instant::now();
-            for received in inbox.datagrams() {
-                let likely = || self.parts.setting.addresses.likely(received.source);
-                let destination = match received.destination {
-                    Some(ip) => likely().map(|likely| SocketAddr::new(ip, likely.port())),
-                    None => likely(),
-                };
-                if let Some(destination) = destination {
-                    self.datagram(Protocol::Udp, received.source, destination, received.bytes, now);
-                }
-            }
+            self.turn(Instant::now());
         }
         Ok(())
+    }
+
+    /// Does what others have put into the queues, some at a time.
+    fn listen(&mut self) {
+        for _ in 0..WORDS {
+            let order = self.parts.orders.try_recv();
+            let handed = self.parts.handed.try_recv();
+            if order.is_err() && handed.is_err() {
+                return;
+            }
+            if let Ok(order) = order {
+                self.obey(order);
+            }
+            if let Ok(handed) = handed {
+                self.take(handed);
+            }
+        }
+        self.parts.waker.wake();
+    }
+
+    /// Receives a batch; true if there may be more.
+    fn receive(&mut self, inbox: &mut Inbox) -> std::io::Result<bool> {
+        let more = self.port.receive(inbox)?;
+        let now = Instant::now();
+        for received in inbox.datagrams() {
+            let likely = || self.parts.setting.addresses.likely(received.source);
+            let destination = match received.destination {
+                Some(ip) => likely().map(|likely| SocketAddr::new(ip, likely.port())),
+                None => likely(),
+            };
+            if let Some(destination) = destination {
+                self.datagram(Protocol::Udp, received.source, destination, received.bytes, now);
+            }
+        }
+        Ok(more)
     }
 
     fn take(&mut self, handed: Handed) {
@@ -164,8 +226,7 @@ impl Worker {
             Target::Here(call, leg) => (call, leg),
             Target::Elsewhere(worker) => {
                 let handed = Handed::Datagram { protocol, source: from, destination: to, bytes: bytes.to_vec() };
-                // A worker that cannot keep up loses packets, as a busy path does.
-                let _ = self.parts.others[worker].try_send(handed);
+                self.parts.others[worker].try_put(handed);
                 return;
             }
             Target::Nobody => return,
@@ -258,7 +319,7 @@ impl Worker {
                 self.fail(id);
                 continue;
             }
-            if let Some(wake) = running.call.wake()
+            if let Some(wake) = running.call.wake().map(|wake| wake.max(now + TICK))
                 && running.armed.is_none_or(|armed| wake < armed)
             {
                 running.armed = Some(wake);

@@ -8,11 +8,16 @@ use crate::{MAX_CANDIDATES, MAX_SDP, MediaKind, Refused};
 const EXTENSIONS: [&str; 6] = [
     "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
     "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+    TRANSPORT_WIDE,
     "urn:ietf:params:rtp-hdrext:sdes:mid",
     "urn:3gpp:video-orientation",
     "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
 ];
+
+/// Congestion feedback, as an extension and as `a=rtcp-fb`. It is for video only: sound is never
+/// told to send less, and its feedback would be nearly as many packets as the sound itself.
+const TRANSPORT_WIDE: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+const TRANSPORT_WIDE_FEEDBACK: &str = "transport-cc";
 
 /// The longest `a=mid` that the engine can carry in packets, in bytes.
 const MAX_MID: usize = 16;
@@ -208,7 +213,7 @@ fn rtp(block: &Block<'_>, kind: MediaKind, numbers: &[String]) -> Rtp {
         kind,
         direction,
         formats: formats(block, kind, numbers),
-        extensions: block.all("extmap").filter_map(extension).collect(),
+        extensions: block.all("extmap").filter_map(|value| extension(value, kind)).collect(),
         // A sender of several layers is asked for one, and its sources are then not those it names.
         sources: if simulcast { Vec::new() } else { sources(block) },
         stream: block.all("msid").next().and_then(stream),
@@ -239,7 +244,8 @@ fn formats(block: &Block<'_>, kind: MediaKind, numbers: &[String]) -> Vec<Format
         }
         let feedback = block.all("rtcp-fb").filter_map(|value| {
             let (to, what) = value.split_once(' ')?;
-            (to == "*" || to.parse() == Ok(number)).then(|| what.trim().to_owned())
+            let known = kind == MediaKind::Video || what.trim() != TRANSPORT_WIDE_FEEDBACK;
+            (known && (to == "*" || to.parse() == Ok(number))).then(|| what.trim().to_owned())
         });
         formats.push(Format {
             number,
@@ -256,10 +262,13 @@ fn formats(block: &Block<'_>, kind: MediaKind, numbers: &[String]) -> Vec<Format
 }
 
 /// `number[/direction] uri [attributes]` (RFC 8285 §5).
-fn extension(value: &str) -> Option<(u8, String)> {
+fn extension(value: &str, kind: MediaKind) -> Option<(u8, String)> {
     let mut words = value.split_whitespace();
     let number = words.next()?.split('/').next()?.parse().ok().filter(|number| (1..=14).contains(number))?;
     let uri = words.next().filter(|uri| EXTENSIONS.contains(uri))?;
+    if kind == MediaKind::Audio && uri == TRANSPORT_WIDE {
+        return None;
+    }
     Some((number, uri.to_owned()))
 }
 
@@ -309,4 +318,34 @@ fn is_ice(text: &str, least: usize) -> bool {
 /// `token-char` (RFC 8866 §9).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'(' | b')' | b',' | b'/' | b':'..=b'@' | b'[' | b'\\' | b']')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn congestion_feedback_is_for_pictures_only() {
+        let section = |media: &str, format: &str| {
+            format!(
+                "m={media} 9 UDP/TLS/RTP/SAVPF 100\r\na=mid:{media}\r\na=rtcp-mux\r\na=sendrecv\r\n\
+                 a=extmap:3 {TRANSPORT_WIDE}\r\na=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+                 a=rtpmap:100 {format}\r\na=rtcp-fb:100 nack\r\na=rtcp-fb:* {TRANSPORT_WIDE_FEEDBACK}\r\n"
+            )
+        };
+        let text = format!(
+            "v=0\r\ns=-\r\na=group:BUNDLE audio video\r\na=ice-ufrag:abcd\r\na=ice-pwd:{}\r\n\
+             a=fingerprint:sha-256 {}\r\na=setup:actpass\r\n{}{}",
+            "p".repeat(22),
+            ["AB"; 32].join(":"),
+            section("audio", "opus/48000/2"),
+            section("video", "VP8/90000"),
+        );
+        let read = Description::read(&text).expect("a good description");
+        let [sound, pictures] = [0, 1].map(|index| read.sections[index].live().expect("it is on"));
+        assert_eq!(sound.extensions, [(4, "urn:ietf:params:rtp-hdrext:sdes:mid".to_owned())]);
+        assert_eq!(sound.formats[0].feedback, ["nack"]);
+        assert_eq!(pictures.extensions.len(), 2);
+        assert_eq!(pictures.formats[0].feedback, ["nack", TRANSPORT_WIDE_FEEDBACK]);
+    }
 }
