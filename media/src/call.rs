@@ -56,9 +56,8 @@ struct End {
     clock: Clock,
     watch: Watch,
     meter: Meter,
-    /// When its engine is to be woken, as it said when it was last emptied, and when that was.
+    /// When its engine is to be woken, as it said when it was last emptied.
     wake: Option<Instant>,
-    emptied: Option<Instant>,
     /// Since when it has packets that it received and was not emptied after.
     received: Option<Instant>,
     /// Packets that were written to its engine.
@@ -67,8 +66,8 @@ struct End {
     touched: bool,
     /// It sends packets on, and carries no pictures either way.
     sound: bool,
-    /// It has sent packets since it was emptied, and was told the time with them.
-    sending: bool,
+    /// Since when it sends packets, is told the time with them, and was not emptied after.
+    sending: Option<Instant>,
     broken: bool,
 }
 
@@ -87,8 +86,8 @@ impl End {
     fn due(&self) -> Option<Instant> {
         let wait = if self.sound { SOUND_WAITS } else { PICTURES_WAIT };
         let received = self.received.map(|since| since + wait);
-        let wake = match self.emptied.filter(|_| self.sound && self.sending) {
-            Some(emptied) => self.wake.map(|wake| wake.max(emptied + SOUND_WAITS)),
+        let wake = match self.sending.filter(|_| self.sound) {
+            Some(since) => self.wake.map(|wake| wake.max(since + SOUND_WAITS)),
             None => self.wake,
         };
         [wake, received].into_iter().flatten().min().filter(|_| !self.broken)
@@ -253,14 +252,14 @@ impl Call {
             match peer.poll() {
                 Ok(Output::Until(wake)) => {
                     let end = &mut self.ends[at(leg)];
-                    (end.wake, end.emptied, end.received, end.sending) = (Some(wake), Some(now), None, false);
+                    (end.wake, end.received, end.sending) = (Some(wake), None, None);
                     return goal == Goal::Empty;
                 }
                 Ok(Output::Transmit(transmit)) => {
                     let sent = goal == Goal::Sent && peer.is_forwarded(&transmit.contents);
                     out.push((leg, transmit));
                     if sent {
-                        self.ends[at(leg)].sending = true;
+                        self.ends[at(leg)].sending.get_or_insert(now);
                         return true;
                     }
                 }
