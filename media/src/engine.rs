@@ -4,10 +4,15 @@
 //! datagrams and the time, and gives datagrams, RTP packets and events back. It does no I/O.
 //! `negotiate` does its descriptions, `forward` its packets, `worker` its sockets and timers.
 //!
+//! What of it is a table of codecs is in `engine/codecs.rs`.
+//!
 //! To change the engine is to write this module again: see `docs/decisions/0011-media-engine.md`.
 
-use crate::format::{H264, Key, Profile};
+mod codecs;
+
+use crate::format::Key;
 use crate::{Codec, MediaKind};
+pub(crate) use codecs::carries;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -15,10 +20,9 @@ use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpApi, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::crypto::from_feature_flags;
-use str0m::format::{FormatParams, PayloadParams};
-use str0m::media::{Direction, Frequency, KeyframeRequestKind};
+use str0m::media::{Direction, KeyframeRequestKind};
 use str0m::net::{DatagramRecv, Receive, TcpType};
-use str0m::rtp::{Extension, ExtensionMap, RtpWrite};
+use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Rtc, RtcConfig};
 
 pub(crate) use str0m::media::Mid;
@@ -46,20 +50,6 @@ const FIRST_ESTIMATE: u64 = 1_000_000;
 
 /// What a path with video is probed for, in bits per second.
 const WANTED: u64 = 4_000_000;
-
-/// Payload types of our own offers for video, each with that of its retransmissions.
-const VP8: (u8, u8) = (96, 97);
-const VP9: [(u32, u8, u8); 2] = [(0, 98, 99), (2, 100, 101)];
-const AV1: [(u32, u8, u8); 1] = [(0, 45, 46)];
-const H264S: [(u8, H264, u8, u8); 7] = [
-    (1, H264::ConstrainedBaseline, 108, 109),
-    (0, H264::ConstrainedBaseline, 124, 120),
-    (1, H264::Baseline, 127, 121),
-    (0, H264::Baseline, 125, 107),
-    (1, H264::Main, 123, 119),
-    (0, H264::Main, 35, 36),
-    (1, H264::High, 114, 115),
-];
 
 /// The cryptography, and the certificate of this process: all legs show the same one.
 static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(from_feature_flags()));
@@ -148,7 +138,7 @@ impl Peer {
             .set_stats_interval(Some(FIGURES))
             .set_rtcp_report_interval_audio(REPORTS)
             .set_rtcp_report_interval_video(REPORTS)
-            .set_extension_map(extensions())
+            .set_extension_map(codecs::extensions())
             .enable_bwe(Some(Bitrate::from(FIRST_ESTIMATE)))
             .clear_codecs();
         if let Some(certificate) = CERTIFICATE.as_ref() {
@@ -158,7 +148,7 @@ impl Peer {
             config = config.set_local_ice_credentials(IceCreds { ufrag, pass: pwd });
         }
         for codec in codecs {
-            add_codec(&mut config, *codec);
+            codecs::add(&mut config, *codec);
         }
         Peer { rtc: Box::new(config.build(now)), pending: None, video: false, senders: Vec::new(), told: now }
     }
@@ -266,7 +256,7 @@ impl Peer {
         let params = self.rtc.codec_config().params().iter();
         params
             .filter(|param| agreed.contains(&param.pt()))
-            .filter_map(|param| Some((*param.pt(), key(param)?)))
+            .filter_map(|param| Some((*param.pt(), codecs::key(param)?)))
             .collect()
     }
 
@@ -483,94 +473,4 @@ fn output(event: Event) -> Option<Output> {
         Event::Closed => Output::Closed,
         _ => return None,
     })
-}
-
-fn extensions() -> ExtensionMap {
-    let mut map = ExtensionMap::empty();
-    map.set(1, Extension::AudioLevel);
-    map.set(2, Extension::AbsoluteSendTime);
-    map.set(3, Extension::TransportSequenceNumber);
-    map.set(4, Extension::RtpMid);
-    map.set(5, Extension::PlayoutDelay);
-    map.set(13, Extension::VideoOrientation);
-    map
-}
-
-fn add_codec(config: &mut RtcConfig, codec: Codec) {
-    let codecs = config.codec_config();
-    match codec {
-        Codec::Opus => codecs.enable_opus(true, false),
-        Codec::G722 => codecs.enable_g722(true, false),
-        Codec::Pcmu => codecs.enable_pcmu(true, false),
-        Codec::Pcma => codecs.enable_pcma(true, false),
-        Codec::ComfortNoise => codecs.enable_comfort_noise(true),
-        Codec::TelephoneEvent => {
-            for (number, clock) in [(110_u8, Frequency::FORTY_EIGHT_KHZ), (126, Frequency::EIGHT_KHZ)] {
-                let tele = str0m::format::Codec::Tele;
-                codecs.add_config(number.into(), None, tele, clock, None, FormatParams::default());
-            }
-        }
-        Codec::Vp8 => add_video(config, str0m::format::Codec::Vp8, VP8, FormatParams::default()),
-        Codec::Vp9 => {
-            for (profile, number, rtx) in VP9 {
-                let format = FormatParams { profile_id: Some(profile), ..FormatParams::default() };
-                add_video(config, str0m::format::Codec::Vp9, (number, rtx), format);
-            }
-        }
-        Codec::Av1 => {
-            for (profile, number, rtx) in AV1 {
-                let profile = u8::try_from(profile).ok().filter(|profile| *profile != 0);
-                let format = FormatParams { profile, ..FormatParams::default() };
-                add_video(config, str0m::format::Codec::Av1, (number, rtx), format);
-            }
-        }
-        Codec::H264 => {
-            for (mode, profile, number, rtx) in H264S {
-                config.codec_config().add_h264(number.into(), Some(rtx.into()), mode == 1, profile.level_3_1());
-            }
-        }
-    }
-}
-
-fn add_video(config: &mut RtcConfig, codec: str0m::format::Codec, numbers: (u8, u8), format: FormatParams) {
-    let (number, rtx) = numbers;
-    let clock = Frequency::NINETY_KHZ;
-    config.codec_config().add_config(number.into(), Some(rtx.into()), codec, clock, None, format);
-}
-
-/// What the engine's payload type stands for.
-fn key(param: &PayloadParams) -> Option<Key> {
-    use str0m::format::Codec as Known;
-    let spec = param.spec();
-    let (codec, profile) = match spec.codec {
-        Known::Opus => (Codec::Opus, Profile::None),
-        Known::G722 => (Codec::G722, Profile::None),
-        Known::PCMU => (Codec::Pcmu, Profile::None),
-        Known::PCMA => (Codec::Pcma, Profile::None),
-        Known::CN => (Codec::ComfortNoise, Profile::None),
-        Known::Tele => (Codec::TelephoneEvent, Profile::None),
-        Known::Vp8 => (Codec::Vp8, Profile::None),
-        Known::Vp9 => (Codec::Vp9, Profile::Number(spec.format.profile_id.unwrap_or(0))),
-        Known::Av1 => (Codec::Av1, Profile::Number(spec.format.profile.unwrap_or(0).into())),
-        Known::H264 => {
-            let profile = H264::of(spec.format.profile_level_id?)?;
-            (Codec::H264, Profile::H264(spec.format.packetization_mode.unwrap_or(0), profile))
-        }
-        _ => return None,
-    };
-    // The clock of G.722 is told as 8 kHz, though it samples at 16 (RFC 3551 §4.5.2).
-    let clock = if codec == Codec::G722 { 8_000 } else { spec.clock_rate.get() };
-    Some(Key { codec, clock, profile })
-}
-
-/// Whether the engine can carry a format of this key: it has a payload type for it.
-pub(crate) fn carries(key: Key) -> bool {
-    match (key.codec, key.profile) {
-        (Codec::Vp9, Profile::Number(id)) => VP9.iter().any(|(known, ..)| *known == id),
-        (Codec::Av1, Profile::Number(id)) => AV1.iter().any(|(known, ..)| *known == id),
-        (Codec::H264, Profile::H264(mode, profile)) => {
-            H264S.iter().any(|(known, which, ..)| (*known, *which) == (mode, profile))
-        }
-        _ => true,
-    }
 }

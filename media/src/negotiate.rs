@@ -2,22 +2,23 @@
 //!
 //! A [`Session`] keeps what each leg has said, as [`Line`]s: a line is one medium of the call (its
 //! sound, a camera, a screen), which stands in a section of its own in each leg's descriptions.
-//! `compose` puts descriptions together, `apart` has those sections that are not bundled, `early` keeps candidates until they can be used. `call`
-//! calls in here, and forwards packets by what was agreed.
+//! `side` is what is kept of one leg, `compose` puts descriptions together, `apart` has those
+//! sections that are not bundled, `early` keeps candidates until they can be used. `call` calls in
+//! here, and forwards packets by what was agreed.
 //!
 //! Every method either does all of what it says or refuses and changes nothing.
 
 mod apart;
 mod compose;
 mod early;
+mod side;
 
 use crate::engine::{self, Change, Way};
 use crate::format::Format;
-use crate::sdp::print::Origin;
-use crate::sdp::{Description, Direction, Numbers, Section, Setup};
+use crate::sdp::{Description, Direction, Section, Setup};
 use crate::transports::Transports;
 use crate::{Codec, Described, Leg, MediaKind, Refused};
-use early::Early;
+use side::{Ours, Side, Slot, Theirs};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,48 +61,6 @@ pub(crate) struct Session {
     echo: Option<Leg>,
 }
 
-/// A leg's descriptions.
-struct Side {
-    peer: Option<Transports>,
-    slots: Vec<Slot>,
-    theirs: Option<Theirs>,
-    ours: Option<Ours>,
-    /// Mids in the engine's order, which a section keeps when it is turned off.
-    order: Vec<String>,
-    origin: Origin,
-    early: Early,
-    /// What the leg's payload types stand for, in all that it has said.
-    numbers: Numbers,
-}
-
-/// A section of a leg's descriptions.
-#[derive(Debug, Clone)]
-struct Slot {
-    media: String,
-    mid: String,
-    protocol: String,
-    numbers: Vec<String>,
-    line: Option<usize>,
-    /// The engine knows it. Sections that never were agreed upon it never sees.
-    known: bool,
-    /// It was not turned off.
-    on: bool,
-}
-
-/// An offer taken and not yet answered; the line of each of its sections.
-struct Theirs {
-    offer: Description,
-    lines: Vec<Option<usize>>,
-}
-
-/// An offer of ours that is not yet answered.
-struct Ours {
-    offer: Description,
-    lines: Vec<Option<usize>>,
-    order: Vec<String>,
-    restart: bool,
-}
-
 const LEGS: [Leg; 2] = [Leg::Caller, Leg::Callee];
 
 fn at(leg: Leg) -> usize {
@@ -113,17 +72,7 @@ fn at(leg: Leg) -> usize {
 
 impl Session {
     pub(crate) fn new(setting: Arc<Setting>) -> Session {
-        let side = || Side {
-            peer: None,
-            slots: Vec::new(),
-            theirs: None,
-            ours: None,
-            order: Vec::new(),
-            origin: Origin { session: u64::from(rand::random::<u32>()) + 1, version: 0 },
-            early: Early::default(),
-            numbers: Numbers::default(),
-        };
-        Session { setting, sides: [side(), side()], lines: Vec::new(), echo: None }
+        Session { setting, sides: [Side::new(), Side::new()], lines: Vec::new(), echo: None }
     }
 
     /// A leg's engines, once it has any.
@@ -396,106 +345,6 @@ impl Session {
 impl Line {
     fn new(kind: MediaKind) -> Line {
         Line { kind, ends: [None, None], refused: [false; 2] }
-    }
-}
-
-impl Side {
-    /// Whether the leg has described anything yet.
-    fn has_spoken(&self) -> bool {
-        self.theirs.is_some() || self.is_agreed()
-    }
-
-    /// Whether a line stands in one of the leg's descriptions.
-    fn names_line(&self, line: usize) -> bool {
-        let slots = self.slots.iter().map(|slot| slot.line);
-        let asked = self.theirs.iter().flat_map(|theirs| theirs.lines.iter().copied());
-        let offered = self.ours.iter().flat_map(|ours| ours.lines.iter().copied());
-        slots.chain(asked).chain(offered).any(|named| named == Some(line))
-    }
-
-    fn is_agreed(&self) -> bool {
-        !self.slots.is_empty()
-    }
-
-    /// Whether a section has a transport of its own.
-    fn is_apart(&self, mid: &str) -> bool {
-        self.peer.as_ref().is_some_and(|transports| transports.is_apart(mid))
-    }
-
-    /// Whether an engine was told of a section.
-    fn has_engine_for(&self, mid: &str) -> bool {
-        self.order.iter().any(|known| known == mid) || self.is_apart(mid)
-    }
-
-    /// Whether a description leaves sections that were agreed upon with the transport that they have.
-    fn keeps_transports(&self, description: &Description) -> Result<(), Refused> {
-        let changes = |(section, slot): (&Section, &Slot)| {
-            slot.known
-                && slot.on
-                && section.live().is_some()
-                && section.transport.is_some() != self.is_apart(&section.mid)
-        };
-        if description.sections.iter().zip(&self.slots).any(changes) {
-            return Err(Refused::Unsupported("a media section that joins or leaves the bundle"));
-        }
-        Ok(())
-    }
-
-    /// Whether a section is one that the engine knows.
-    fn knows(&self, index: usize) -> bool {
-        self.slots.get(index).is_some_and(|slot| slot.known)
-    }
-
-    /// Whether a later offer has the sections of those before it (RFC 8829 §5.2.2).
-    fn fits(&self, offer: &Description) -> Result<(), Refused> {
-        if offer.sections.len() < self.slots.len() {
-            return Err(Refused::Malformed("it has fewer media sections than before"));
-        }
-        let same = |(section, slot): (&Section, &Slot)| {
-            !slot.known || (section.media == slot.media && section.mid == slot.mid && section.rtp.is_some())
-        };
-        if !offer.sections.iter().zip(&self.slots).all(same) {
-            return Err(Refused::Malformed("its media sections are not those of before"));
-        }
-        self.keeps_transports(offer)
-    }
-}
-
-impl Ours {
-    /// Narrows an answer to what was offered, and gives its sections their names.
-    fn narrow(&self, answer: &mut Description) -> Result<(), Refused> {
-        if answer.sections.len() != self.offer.sections.len() {
-            return Err(Refused::Malformed("it has not as many media sections as the offer"));
-        }
-        for (section, offered) in answer.sections.iter_mut().zip(&self.offer.sections) {
-            if section.media != offered.media {
-                return Err(Refused::Malformed("its media sections are not those of the offer"));
-            }
-            section.mid.clone_from(&offered.mid);
-            section.on &= offered.on;
-            let Some(rtp) = &mut section.rtp else {
-                section.on = false;
-                continue;
-            };
-            if let Some(offered) = offered.live() {
-                rtp.formats.retain(|format| offered.formats.iter().any(|known| known.key == format.key));
-                section.on &= carries_media(rtp);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Ours {
-    /// Whether an answer, already narrowed, has a section that lacks the format that was offered first.
-    fn leaves_out_first(&self, answer: &Description) -> bool {
-        let first = |offered: &Section| {
-            offered.live()?.formats.iter().map(|format| format.key).find(|key| key.codec.carries_media())
-        };
-        answer.sections.iter().zip(&self.offer.sections).any(|(section, offered)| {
-            let (Some(rtp), Some(first)) = (section.live(), first(offered)) else { return false };
-            !rtp.formats.iter().any(|format| format.key == first)
-        })
     }
 }
 

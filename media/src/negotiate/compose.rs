@@ -222,32 +222,6 @@ impl Session {
     }
 }
 
-impl Slot {
-    fn of(section: &Section) -> Slot {
-        Slot {
-            media: section.media.clone(),
-            mid: section.mid.clone(),
-            protocol: section.protocol.clone(),
-            numbers: section.numbers.clone(),
-            line: None,
-            known: false,
-            on: true,
-        }
-    }
-
-    fn turned_off(&self) -> Section {
-        Section {
-            media: self.media.clone(),
-            protocol: self.protocol.clone(),
-            numbers: self.numbers.clone(),
-            on: false,
-            transport: None,
-            mid: self.mid.clone(),
-            rtp: None,
-        }
-    }
-}
-
 /// A section of the engine's as a leg is to read it: what the far end of its line wants to be sent.
 fn towards(section: &Section, slot: &Slot, far: Option<End>, otherwise: Direction) -> Section {
     let mut section = Section { media: slot.media.clone(), protocol: slot.protocol.clone(), ..section.clone() };
