@@ -6,11 +6,13 @@
 
 use crate::engine::Transmit;
 use crate::wake::Sleeper;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// Datagrams (or runs of them, where the kernel joins them) taken at once.
@@ -80,14 +82,15 @@ impl Port {
 
     /// Waits until something can be received, somebody wakes the worker, or so much time has passed.
     pub(crate) fn wait(&self, sleeper: &Sleeper, most: Duration) -> io::Result<Ready> {
-        let most =
-            Timespec { tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX), tv_nsec: most.subsec_nanos().into() };
-        let mut ends = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(sleeper, PollFlags::IN)];
-        match poll(&mut ends, Some(&most)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        // (Whole milliseconds, and not too early.)
+        let most = PollTimeout::try_from(most + Duration::from_nanos(999_999)).unwrap_or(PollTimeout::MAX);
+        let mut ends =
+            [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN), PollFd::new(sleeper.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut ends, most) {
+            Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let [datagrams, word] = ends.map(|end| !end.revents().is_empty());
+        let [datagrams, word] = ends.map(|end| end.any() != Some(false));
         Ok(Ready { datagrams, word: sleeper.was_woken(word) })
     }
 
