@@ -3,6 +3,8 @@
 //! A call does no I/O: the worker that carries it feeds datagrams and the time, and takes datagrams
 //! out of an [`Outbox`]. Everything about a call happens on one thread.
 
+mod past;
+
 use crate::engine::{Broken, Datagram, Mid, Output, RtpPacket, Ssrc, Transmit};
 use crate::figures::Meter;
 use crate::forward::{Clock, Flow};
@@ -10,7 +12,8 @@ use crate::negotiate::{Session, Setting};
 use crate::relay::Request;
 use crate::transports::Transports;
 use crate::watch::Watch;
-use crate::{Event, Figures, Leg, MediaKind};
+use crate::{Event, Figures, Leg, MediaKind, stun};
+use past::Past;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -62,6 +65,8 @@ struct End {
     received: Option<Instant>,
     /// Packets that were written to its engine.
     queued: usize,
+    /// What goes past its engine.
+    past: Past,
     /// Something else was done with it: it is to be emptied.
     touched: bool,
     /// It sends packets on, and carries no pictures either way.
@@ -110,6 +115,7 @@ impl Call {
     /// Does what was asked. The reply is to be sent once the call can be reached by the names that
     /// it has now; whoever asked may have gone meanwhile.
     pub(crate) fn handle(&mut self, request: Request, now: Instant) -> Reply {
+        LEGS.iter().for_each(|leg| self.tell_engine(*leg, now));
         let reply = match request {
             Request::TakeOffer(leg, sdp, to) => reply(to, self.session.take_offer(leg, &sdp)),
             Request::Offer(leg, video, to) => reply(to, self.session.offer(leg, video, now)),
@@ -137,8 +143,13 @@ impl Call {
 
     /// A datagram for a leg.
     pub(crate) fn receive(&mut self, leg: Leg, datagram: Datagram<'_>, now: Instant, out: &mut Outbox) {
+        let (media, path) = (datagram.is_media(), stun::is_stun(datagram.bytes));
+        if media && self.pass_by(leg, &datagram, now, out) {
+            return;
+        }
+        // The engine is told in order.
+        self.tell_engine(leg, now);
         let Some(peer) = self.session.peer(leg).filter(|_| !self.ends[at(leg)].broken) else { return };
-        let media = datagram.is_media();
         let received = peer.receive(now, datagram);
         self.judge(leg, received);
         let end = &mut self.ends[at(leg)];
@@ -146,6 +157,9 @@ impl Call {
             end.received.get_or_insert(now);
             self.pump(leg, now, out, Goal::Packet);
         } else {
+            if path {
+                end.past.lose_path();
+            }
             end.touched = true;
         }
     }
@@ -172,10 +186,14 @@ impl Call {
 
     /// Has a leg's engine send what was written to it, and do what is due.
     fn serve(&mut self, leg: Leg, now: Instant, out: &mut Outbox) {
+        let end = &self.ends[at(leg)];
+        let empty = end.touched || !end.sound || end.due().is_some_and(|due| due <= now);
+        if empty {
+            self.tell_engine(leg, now);
+        }
         let end = &mut self.ends[at(leg)];
         let mut left = std::mem::take(&mut end.queued);
-        let due = end.due().is_some_and(|due| due <= now);
-        let empty = std::mem::take(&mut end.touched) || due || !end.sound;
+        end.touched = false;
         for _ in 0..TICKS {
             let goal = if left > 0 { Goal::Sent } else { Goal::Empty };
             if goal == Goal::Empty && !empty {
@@ -257,9 +275,13 @@ impl Call {
                 }
                 Ok(Output::Transmit(transmit)) => {
                     let sent = goal == Goal::Sent && peer.is_forwarded(&transmit.contents);
+                    if sent {
+                        let end = &mut self.ends[at(leg)];
+                        end.sending.get_or_insert(now);
+                        end.past.learn_path(&transmit, now);
+                    }
                     out.push((leg, transmit));
                     if sent {
-                        self.ends[at(leg)].sending.get_or_insert(now);
                         return true;
                     }
                 }
@@ -277,7 +299,11 @@ impl Call {
     }
 
     fn forward(&mut self, leg: Leg, packet: RtpPacket, now: Instant) {
-        let Some(index) = self.flow_of(leg, packet.header.ssrc) else { return };
+        let (source, number) = (packet.header.ssrc, *packet.seq_no);
+        if self.ends[at(leg)].past.has_passed(*source, number) {
+            return;
+        }
+        let Some(index) = self.flow_of(leg, source) else { return };
         let to = self.ends[at(leg)].flows[index].to;
         let end = &mut self.ends[at(leg)];
         let flow = &mut end.flows[index];
@@ -286,7 +312,14 @@ impl Call {
         let Some(receiver) = self.session.peer(to) else { return };
         if flow.pass(packet, &mut end.clock, receiver, now) {
             self.ends[at(to)].queued += 1;
+            if kind == MediaKind::Audio {
+                self.let_past(leg, index, *source, number);
+            }
         }
+        self.tell_heard(leg, kind, first, sounding);
+    }
+
+    fn tell_heard(&self, leg: Leg, kind: MediaKind, first: bool, sounding: bool) {
         if first {
             self.tell(Event::FirstMedia { leg, kind });
         }
@@ -335,8 +368,11 @@ impl Call {
                 let clock = self.clock_of(leg, stats.mid);
                 self.ends[at(leg)].meter.received(&stats, clock);
             }
-            Output::Sent(stats) => {
+            Output::Sent(mut stats) => {
                 let clock = self.clock_of(leg, stats.mid);
+                let (packets, bytes) = self.past_to(leg, stats.mid);
+                stats.packets += packets;
+                stats.bytes += bytes;
                 self.ends[at(leg)].meter.sent(&stats, clock);
             }
             Output::RoundTrip(time) => self.ends[at(leg)].meter.round_trip(time),
@@ -416,6 +452,7 @@ impl Call {
             }
             let end = &mut self.ends[at(leg)];
             end.sources.clear();
+            end.past.forget_flows();
             end.watch.expect(end.flows.iter().any(Flow::is_on), now);
         }
         for leg in LEGS {

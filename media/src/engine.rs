@@ -9,20 +9,21 @@
 //! To change the engine is to write this module again: see `docs/decisions/0011-media-engine.md`.
 
 mod codecs;
+mod keys;
 
 use crate::format::Key;
 use crate::{Codec, MediaKind};
 pub(crate) use codecs::carries;
+pub(crate) use keys::SharedKeys;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpApi, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
-use str0m::crypto::from_feature_flags;
 use str0m::media::{Direction, KeyframeRequestKind};
 use str0m::net::{DatagramRecv, Receive, TcpType};
-use str0m::rtp::RtpWrite;
+use str0m::rtp::{Extension, RtpWrite};
 use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Rtc, RtcConfig};
 
 pub(crate) use str0m::media::Mid;
@@ -52,8 +53,15 @@ const FIRST_ESTIMATE: u64 = 1_000_000;
 const WANTED: u64 = 4_000_000;
 
 /// The cryptography, and the certificate of this process: all legs show the same one.
-static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(from_feature_flags()));
+static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(keys::provider()));
 static CERTIFICATE: LazyLock<Option<DtlsCert>> = LazyLock::new(|| CRYPTO.dtls_provider.generate_certificate());
+
+/// The numbers of a section's header extensions, of those that sound has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extensions {
+    pub(crate) mid: Option<u8>,
+    pub(crate) level: Option<u8>,
+}
 
 /// The engine did not accept a description; its own words are for nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +128,7 @@ pub(crate) struct Peer {
     senders: Vec<Ssrc>,
     /// The last time that the engine was told.
     told: Instant,
+    keys: SharedKeys,
 }
 
 /// What the far side addresses a session by, and proves that it may.
@@ -150,7 +159,8 @@ impl Peer {
         for codec in codecs {
             codecs::add(&mut config, *codec);
         }
-        Peer { rtc: Box::new(config.build(now)), pending: None, video: false, senders: Vec::new(), told: now }
+        let rtc = Box::new(config.build(now));
+        Peer { rtc, pending: None, video: false, senders: Vec::new(), told: now, keys: keys::of_last() }
     }
 
     /// Takes an offer and gives the answer.
@@ -267,16 +277,31 @@ impl Peer {
     pub(crate) fn receive(&mut self, now: Instant, datagram: Datagram<'_>) -> Result<(), Broken> {
         let seen = std::mem::replace(&mut self.told, now) == now;
         let at = now.checked_sub(Duration::from_nanos(1)).filter(|_| seen).unwrap_or(now);
-        self.rtc.handle_input(Input::Receive(at, datagram.0)).map_err(|_| Broken)
+        self.rtc.handle_input(Input::Receive(at, datagram.receive)).map_err(|_| Broken)
+    }
+
+    /// A datagram of media that came at a time before the last [`Peer::tick`]: no timer is looked at.
+    pub(crate) fn receive_late(&mut self, came: Instant, datagram: Datagram<'_>) -> Result<(), Broken> {
+        self.rtc.handle_input(Input::Receive(came, datagram.receive)).map_err(|_| Broken)
+    }
+
+    /// The keys of what it sends and receives.
+    pub(crate) fn keys(&self) -> &SharedKeys {
+        &self.keys
+    }
+
+    /// The numbers of a section's header extensions.
+    pub(crate) fn extensions(&self, mid: Mid) -> Extensions {
+        let number = |extension| self.rtc.media(mid).and_then(|media| media.remote_extmap().id_of(extension));
+        Extensions { mid: number(Extension::RtpMid), level: number(Extension::AudioLevel) }
     }
 
     /// Whether a datagram is for this session, and the datagram. A STUN message is told by its integrity.
     pub(crate) fn accepts<'a>(&self, now: Instant, datagram: Datagram<'a>) -> (bool, Option<Datagram<'a>>) {
-        let Datagram(received, media) = datagram;
-        let input = Input::Receive(now, received);
+        let input = Input::Receive(now, datagram.receive);
         let accepted = self.rtc.accepts(&input);
         match input {
-            Input::Receive(_, receive) => (accepted, Some(Datagram(receive, media))),
+            Input::Receive(_, receive) => (accepted, Some(Datagram { receive, ..datagram })),
             Input::Timeout(_) => (false, None),
         }
     }
@@ -422,7 +447,10 @@ fn is_media(datagram: &[u8]) -> bool {
 }
 
 /// A datagram whose kind is known.
-pub(crate) struct Datagram<'a>(Receive<'a>, bool);
+pub(crate) struct Datagram<'a> {
+    receive: Receive<'a>,
+    pub(crate) bytes: &'a [u8],
+}
 
 impl<'a> Datagram<'a> {
     /// `None` for what is neither STUN, DTLS nor RTP.
@@ -433,12 +461,17 @@ impl<'a> Datagram<'a> {
         bytes: &'a [u8],
     ) -> Option<Datagram<'a>> {
         let contents = DatagramRecv::try_from(bytes).ok()?;
-        Some(Datagram(Receive { proto: protocol, source, destination, contents }, is_media(bytes)))
+        Some(Datagram { receive: Receive { proto: protocol, source, destination, contents }, bytes })
     }
 
     /// Whether it is a packet of media.
     pub(crate) fn is_media(&self) -> bool {
-        self.1
+        is_media(self.bytes)
+    }
+
+    /// How it came.
+    pub(crate) fn way(&self) -> (Protocol, SocketAddr, SocketAddr) {
+        (self.receive.proto, self.receive.source, self.receive.destination)
     }
 }
 

@@ -4,7 +4,7 @@
 //! stands in the receiver's stream (`rewrite`), and when its sender may be asked for a whole
 //! picture again. `call` makes flows from what was agreed and runs packets through them.
 
-use crate::engine::{ExtensionValues, Mid, Packet, RtpPacket, Ssrc};
+use crate::engine::{ExtensionValues, Extensions, Mid, Packet, RtpPacket, Ssrc};
 use crate::format::Key;
 use crate::rewrite::{Place, Rewriter};
 use crate::transports::{Sender, Transports};
@@ -34,6 +34,10 @@ pub(crate) struct Flow {
     pub(crate) to: Leg,
     pub(crate) to_mid: Mid,
     sender: Option<Sender>,
+    /// The numbers of its header extensions where it comes from and where it goes, once asked for.
+    extensions: Option<[Extensions; 2]>,
+    /// Packets and bytes that went past the engines.
+    past: (u64, u64),
     /// By payload type of the source: that of the receiver, and the clock rate.
     numbers: Box<[Option<(u8, u32)>; 128]>,
     rewriter: Rewriter,
@@ -41,6 +45,16 @@ pub(crate) struct Flow {
     picture: Picture,
     limit: Option<(u64, Instant)>,
     count: Count,
+}
+
+/// What a packet becomes that goes past the engines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outlet {
+    pub(crate) number: u8,
+    rate: u32,
+    pub(crate) source: u32,
+    /// Where it comes from, and where it goes.
+    pub(crate) extensions: [Extensions; 2],
 }
 
 /// How many packets of a source there should have been, and were.
@@ -70,6 +84,8 @@ impl Flow {
             to: Leg::Callee,
             to_mid: Mid::from(""),
             sender: None,
+            extensions: None,
+            past: (0, 0),
             numbers: Box::new([None; 128]),
             rewriter: Rewriter::new(first),
             on: false,
@@ -85,6 +101,7 @@ impl Flow {
         self.from = from;
         (self.to, self.to_mid) = to;
         self.sender = None;
+        self.extensions = None;
         *self.numbers = [None; 128];
         for (number, key) in source {
             let matching = receiver.iter().find(|(_, other)| other == key);
@@ -151,6 +168,40 @@ impl Flow {
             },
         );
         true
+    }
+
+    /// What a packet becomes that goes past the engines: its payload type and SSRC on the other side,
+    /// and the clock rate. `None` where it cannot.
+    pub(crate) fn outlet(&self, number: u8) -> Option<Outlet> {
+        let (number, rate) = self.numbers.get(usize::from(number)).copied().flatten()?;
+        let source = self.sender.filter(|_| self.on && self.kind == MediaKind::Audio)?.of_main()?;
+        Some(Outlet { number, rate, source, extensions: self.extensions? })
+    }
+
+    /// The numbers of its header extensions, of those that `outlet` tells.
+    pub(crate) fn set_extensions(&mut self, extensions: [Extensions; 2]) {
+        self.extensions = Some(extensions);
+    }
+
+    /// Its place in the receiver's stream, for a packet that goes past the engines.
+    pub(crate) fn place(
+        &mut self,
+        source: u32,
+        at: Place,
+        outlet: &Outlet,
+        bytes: usize,
+        now: Instant,
+    ) -> Option<Place> {
+        self.count.came(source.into(), at.sequence);
+        let place = self.rewriter.place(source, at, outlet.rate, now)?;
+        self.past.0 += 1;
+        self.past.1 += u64::try_from(bytes).unwrap_or(0);
+        Some(place)
+    }
+
+    /// Packets and bytes that went past the engines.
+    pub(crate) fn past(&self) -> (u64, u64) {
+        self.past
     }
 
     /// The receiver wants a whole picture: its sender is asked, now or as soon as it may be.

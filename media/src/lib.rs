@@ -29,6 +29,7 @@ mod port;
 mod relay;
 mod rewrite;
 mod sdp;
+mod srtp;
 mod stun;
 mod tcp;
 mod transports;

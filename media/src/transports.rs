@@ -5,7 +5,9 @@
 //! `negotiate` makes them, `call` feeds them and takes out of them; which one a packet or a section
 //! belongs to nobody else has to know.
 
-use crate::engine::{Broken, Change, Datagram, Mid, Output, Packet, Peer, Rejected, Remote, Ssrc};
+use crate::engine::{
+    Broken, Change, Datagram, Extensions, Mid, Output, Packet, Peer, Rejected, Remote, SharedKeys, Ssrc,
+};
 use std::time::Instant;
 
 /// The transports of a leg.
@@ -37,6 +39,13 @@ pub(crate) struct Offered {
     pub(crate) apart: Vec<String>,
     /// The new sections in order.
     pub(crate) added: Vec<Mid>,
+}
+
+impl Sender {
+    /// Its SSRC, if it is one of the main transport.
+    pub(crate) fn of_main(&self) -> Option<u32> {
+        (self.transport == 0).then_some(*self.ssrc)
+    }
 }
 
 impl Transports {
@@ -143,6 +152,21 @@ impl Transports {
             }
         }
         Ok(())
+    }
+
+    /// The keys of the transport that all sections share; none where there are several.
+    pub(crate) fn keys(&self) -> Option<SharedKeys> {
+        self.apart.is_empty().then(|| self.main.keys().clone())
+    }
+
+    /// The numbers of a section's header extensions.
+    pub(crate) fn extensions(&mut self, mid: Mid) -> Extensions {
+        self.of(mid).extensions(mid)
+    }
+
+    /// A datagram of media on the main transport that came before the last [`Transports::tick`].
+    pub(crate) fn receive_late(&mut self, came: Instant, datagram: Datagram<'_>) -> Result<(), Broken> {
+        self.main.receive_late(came, datagram)
     }
 
     /// Time has passed, or something was written.

@@ -2,7 +2,7 @@
 
 use super::client::{Client, number, sections, usual, with_video};
 use monster_media::{Event, Leg, Media, MediaKind, Options, Relay};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind as Kind};
 use tokio::sync::mpsc::Receiver;
@@ -135,6 +135,38 @@ async fn the_receiver_sees_one_stream_whatever_the_source_does() {
     assert!(got.windows(2).all(|pair| pair[1].time.wrapping_sub(pair[0].time) < 1 << 31), "{got:?}");
     assert_eq!(got[0].ssrc, got[9].ssrc);
     assert_eq!(got[9].payload, b"second");
+}
+
+#[tokio::test]
+async fn sound_that_comes_twice_is_forwarded_once_and_counted_wherever_it_passes() {
+    const PACKETS: u64 = 200;
+    let call = call(&[Kind::Audio]).await;
+    let [near, far] = call.section(0);
+    let (there, back) = (number(&near.1, "opus/48000/2"), number(&far.1, "opus/48000/2"));
+    call.caller.with(|state| state.twice = true);
+    for n in 0..PACKETS {
+        // (The sequence number's 16 bits are used up on the way.)
+        call.caller.send(&near.0, there, 65_500 + n, 960 * u32::try_from(n).expect("small"), &n.to_be_bytes());
+    }
+    let got = call.callee.wait_for(&far.0, 200);
+    for (pair, n) in got.windows(2).zip(1..) {
+        assert_eq!(pair[1].payload, u64::to_be_bytes(n), "in order");
+        assert_eq!((pair[1].sequence, pair[1].ssrc), (pair[0].sequence + 1, pair[0].ssrc));
+        assert_eq!((pair[1].time.wrapping_sub(pair[0].time), pair[1].number), (960, back));
+    }
+    // Figures are taken each second.
+    let deadline = Instant::now() + Duration::from_secs(15);
+    loop {
+        let figures = call.media.figures().await;
+        let (taken, sent) = (figures.caller.received, figures.callee.sent);
+        assert!(sent.packets <= PACKETS, "{figures:?}");
+        if (taken.packets, sent.packets) == (PACKETS, PACKETS) && sent.bytes == PACKETS * 8 {
+            assert_eq!(taken.lost, 0);
+            return;
+        }
+        assert!(Instant::now() < deadline, "did not come: the figures of all packets, {figures:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) ice: Vec<IceConnectionState>,
     pub(crate) limit: Option<u64>,
     pub(crate) filter: Option<Filter>,
+    /// Everything is sent twice.
+    pub(crate) twice: bool,
     /// Where it sends to.
     peer: Option<SocketAddr>,
     failed: Option<String>,
@@ -112,6 +114,7 @@ impl Client {
             ice: Vec::new(),
             limit: None,
             filter: None,
+            twice: false,
             peer: None,
             failed: None,
         };
@@ -280,6 +283,9 @@ impl State {
                     self.peer = Some(transmit.destination);
                     if self.filter.as_mut().is_none_or(|passes| passes(&transmit.contents)) {
                         self.link.send(transmit.destination, &transmit.contents);
+                        if self.twice {
+                            self.link.send(transmit.destination, &transmit.contents);
+                        }
                     }
                 }
                 Output::Event(event) => self.hear(event),
