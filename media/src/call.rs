@@ -450,9 +450,10 @@ impl Call {
             for line in 0..self.session.lines().len() {
                 self.reconnect_line(leg, line, now);
             }
+            let keys = self.session.peer(leg).and_then(|peer| peer.keys());
             let end = &mut self.ends[at(leg)];
             end.sources.clear();
-            end.past.forget_flows();
+            end.past.forget_flows(keys.as_ref());
             end.watch.expect(end.flows.iter().any(Flow::is_on), now);
         }
         for leg in LEGS {

@@ -17,6 +17,7 @@ use crate::engine::{Datagram, Mid, Protocol, SharedKeys, Transmit};
 use crate::rewrite::Place;
 use crate::srtp::{Header, NewHeader, Seen};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long it is believed that an engine still sends to where it sent.
@@ -79,10 +80,14 @@ impl Past {
         self.sources.iter().any(|source| source.ssrc == ssrc && source.seen.contains(number))
     }
 
-    /// Flows have changed; which packets have come is still known.
-    pub(super) fn forget_flows(&mut self) {
+    /// Flows have changed, and perhaps the engine. Of the same one it is still known which packets
+    /// have come.
+    pub(super) fn forget_flows(&mut self, keys: Option<&SharedKeys>) {
         self.path = None;
         self.sources.iter_mut().for_each(|source| source.flow = None);
+        if keys.is_none_or(|keys| !Arc::ptr_eq(keys, &self.keys)) {
+            self.sources.clear();
+        }
     }
 
     fn learn(&mut self, ssrc: u32, number: u64, flow: usize) {
