@@ -22,6 +22,7 @@ mod process;
 #[cfg(test)]
 mod selftest;
 mod stage;
+mod steady_client;
 mod synapse;
 mod tap;
 pub mod tools;
@@ -41,6 +42,7 @@ pub use netns::Namespace;
 pub use ports::{free_port, free_port_at, free_udp_port_at};
 pub use process::Process;
 pub use stage::{MatrixStage, Stage, irc_section, irc_section_at, matrix_section};
+pub use steady_client::SteadyClient;
 pub use synapse::Synapse;
 pub use tap::Tap;
 pub use xmpp_client::XmppClient;
@@ -74,4 +76,9 @@ where
         }
     })
     .await
+}
+
+/// Lets a random part of `at_most` pass: for killing something at no moment in particular.
+pub async fn a_random_moment(at_most: Duration) {
+    tokio::time::sleep(at_most.mul_f64(rand::random::<f64>())).await;
 }

@@ -153,6 +153,24 @@ impl MatrixClient {
         self.send(room, "m.room.message", json!({"msgtype": "m.text", "body": words})).await
     }
 
+    /// Says something plain under this transaction id, again until the homeserver has taken it, also one
+    /// that is away meanwhile; the event's id.
+    pub async fn say_steadily(&self, room: &str, transaction: &str, words: &str) -> String {
+        let path = format!("/v3/rooms/{}/send/m.room.message/{}", part(room), part(transaction));
+        let url = format!("{}/_matrix/client{path}", self.base);
+        let body = json!({"msgtype": "m.text", "body": words});
+        loop {
+            let answer = self.http.put(&url).bearer_auth(&self.token).json(&body).send().await;
+            if let Ok(answer) = answer
+                && answer.status().is_success()
+                && let Ok(answer) = answer.json::<Value>().await
+            {
+                return text_of(&answer, "event_id");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Says something with HTML; the event's id.
     pub async fn say_html(&self, room: &str, words: &str, html: &str) -> String {
         let format = "org.matrix.custom.html";
@@ -225,6 +243,20 @@ impl MatrixClient {
     pub async fn history(&self, room: &str, count: usize) -> Vec<Value> {
         let path = format!("/v3/rooms/{}/messages?dir=b&limit={count}", part(room));
         self.get(&path).await["chunk"].as_array().unwrap().clone()
+    }
+
+    /// All events of a room, oldest first.
+    pub async fn whole_history(&self, room: &str) -> Vec<Value> {
+        let (mut events, mut from) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v3/rooms/{}/messages?dir=f&limit=1000{from}", part(room));
+            let page = self.get(&path).await;
+            events.extend(page["chunk"].as_array().unwrap().iter().cloned());
+            match page["end"].as_str() {
+                Some(end) => from = format!("&from={}", part(end)),
+                None => return events,
+            }
+        }
     }
 
     /// Says that one is typing, or not any more.

@@ -29,6 +29,13 @@ pub(crate) enum Follow {
     Upgrade { from: String, to: String },
 }
 
+impl Follow {
+    /// True for a command that was given in this room.
+    pub(super) fn is_command_in(&self, of: &str) -> bool {
+        matches!(self, Self::Command { room, .. } if room == of)
+    }
+}
+
 /// Does it.
 pub(crate) async fn follow(instance: &Instance, running: &Running, follow: Follow) {
     match follow {

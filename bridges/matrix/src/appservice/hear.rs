@@ -5,12 +5,15 @@ use super::direct::{Direct, Standing};
 use super::follow::{self, Follow};
 use super::instance::{Instance, Running};
 use super::members;
-use crate::map::{self, Heard, Said, What};
+use super::missed::{self, Marks};
+use crate::map::{self, Heard, Said, What, text_at};
 use monster_bridge_api::{
     ACCEPT_AT_ONCE, AcceptError, Event, EventId, EventKind, Hint, PersonaId, RemoteUser, RoomProfile, Venue,
 };
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A transaction (Matrix v1.17 application-service API "Pushing events"): each event is read by itself.
@@ -35,28 +38,56 @@ pub(crate) struct Hearing<'a> {
     pub(super) running: &'a Arc<Running>,
     gathered: Vec<Event>,
     follows: Vec<Follow>,
+    /// The room and id of the event that is being heard.
+    at: (String, String),
 }
 
-/// Takes a transaction into the journal.
+/// Takes a transaction into the journal, and what was missed before it.
 pub(crate) async fn transaction(
     instance: &Arc<Instance>,
     running: &Arc<Running>,
     transaction: &Transaction<'_>,
 ) -> Result<(), Unavailable> {
-    let mut hearing = Hearing { instance, running, gathered: Vec::new(), follows: Vec::new() };
-    for raw in &transaction.events {
-        let Some(raw) = map::parse(raw.get()) else {
+    if instance.marks.are_behind() {
+        missed::catch_up(instance, running).await?;
+    }
+    let events = transaction.events.iter().filter_map(|raw| {
+        let event = map::parse(raw.get());
+        if event.is_none() {
             tracing::warn!(instance = %instance.scope.instance, "an event cannot be read and is left out");
-            continue;
-        };
+        }
+        event.filter(|event| text_at(event, &["event_id"]).is_none_or(|id| !instance.marks.was_read(id)))
+    });
+    take(instance, running, events).await
+}
+
+/// Takes events into the journal in their order, and sees to what follows from them.
+pub(super) async fn take(
+    instance: &Arc<Instance>,
+    running: &Arc<Running>,
+    events: impl Iterator<Item = Value> + Send,
+) -> Result<(), Unavailable> {
+    let at = (String::new(), String::new());
+    let mut hearing = Hearing { instance, running, gathered: Vec::new(), follows: Vec::new(), at };
+    let mut passed = HashMap::new();
+    for raw in events {
         let naming = |user: &str| Some(instance.naming.address_of(user));
         if let Some(heard) = map::read(&raw, &naming)
             && let Some(room) = heard.room.clone()
         {
+            hearing.at = (room.clone(), heard.id.to_string());
+            passed.insert(room.clone(), heard.id.to_string());
             hearing.hear(&room, heard).await?;
         }
     }
     hearing.hand_over().await?;
+    for (room, event) in passed {
+        // A command is in no journal and must not be heard again; the first event is where a room begins for us.
+        let commanded = hearing.follows.iter().any(|follow| follow.is_command_in(&room));
+        if instance.marks.note(room.clone(), event.clone()) || commanded {
+            running.save(&Marks::key(&room), Some(&event)).await;
+        }
+    }
     for follow in hearing.follows {
         let (instance, task) = (Arc::clone(instance), Arc::clone(running));
         running.spawn(async move { follow::follow(&instance, &task, follow).await });
@@ -145,6 +176,8 @@ impl Hearing<'_> {
 
     /// Takes an event, and hands over what was taken before if it happened elsewhere.
     pub(super) async fn gather(&mut self, mut event: Event) -> Result<(), Unavailable> {
+        let (room, id) = &self.at;
+        event.cursor = Some((Marks::key(room), id.clone()));
         event.persona = self.instance.puppets.persona_of(event.author.id.as_str());
         let elsewhere = self.gathered.last().is_some_and(|last| last.venue != event.venue);
         if elsewhere || self.gathered.len() >= ACCEPT_AT_ONCE {

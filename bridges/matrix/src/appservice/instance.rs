@@ -6,6 +6,7 @@ use super::consoles::Consoles;
 use super::direct::Directs;
 use super::ghosts::Ghosts;
 use super::hints::Hints;
+use super::missed::Marks;
 use super::naming::Naming;
 use super::people::People;
 use super::puppets::Puppets;
@@ -37,6 +38,7 @@ pub(crate) struct Instance {
     pub(crate) people: People,
     pub(crate) puppets: Puppets,
     pub(crate) taken: Taken,
+    pub(crate) marks: Marks,
     pub(crate) flights: Flights,
     pub(crate) hints: Hints,
     pub(crate) pacer: Pacer,
@@ -70,6 +72,7 @@ impl Instance {
             people: People::default(),
             puppets: Puppets::default(),
             taken: Taken::default(),
+            marks: Marks::default(),
             flights: Flights::default(),
             hints: Hints::default(),
             pacer: Pacer::new(config.joins_per_second),

@@ -2,7 +2,8 @@
 //! personas have ghosts, the homeserver calls with what happened.
 //!
 //! `web` takes the homeserver's requests: `hear` and `members` make events of them, `follow` does what
-//! follows, `demand` answers whether a user or room exists, `pulse` sees to it that nothing stays behind. `deliver` and `admission` do what the core
+//! follows, `demand` answers whether a user or room exists, `pulse` and `missed` see to it that
+//! nothing stays behind. `deliver` and `admission` do what the core
 //! asks, through `wire` and `rooms`. `direct`, `waiting`, `consoles`, `ghosts` are what is kept.
 
 mod admission;
@@ -19,6 +20,7 @@ mod hints;
 mod instance;
 mod media;
 mod members;
+mod missed;
 mod naming;
 mod people;
 mod profile;

@@ -6,6 +6,7 @@ use super::follow;
 use super::ghosts::{self, Ghosts};
 use super::hints;
 use super::instance::{Instance, Running};
+use super::missed::{self, Marks};
 use super::pulse;
 use super::puppets::Puppets;
 use super::registration;
@@ -54,6 +55,7 @@ async fn load(instance: &Instance, host: &dyn Host) -> Result<(), HostError> {
     instance.directs.load(host.load_all(Directs::saved()).await?);
     instance.waiting.load(host.load_all(Waiting::saved()).await?);
     instance.consoles.load(host.load_all(Consoles::saved()).await?);
+    instance.marks.load(host.load_all(Marks::saved()).await?);
     instance.puppets.load(&instance.config.homeserver, host.load_all(Puppets::saved()).await?);
     Ok(())
 }
@@ -73,6 +75,8 @@ async fn live(instance: &Arc<Instance>, running: &Arc<Running>) {
                 }
                 if !std::mem::replace(&mut begun, true) {
                     begin(instance, running).await;
+                    let (instance, task) = (Arc::clone(instance), Arc::clone(running));
+                    running.spawn(async move { missed::watch(&instance, &task).await });
                 }
                 LIVENESS
             }

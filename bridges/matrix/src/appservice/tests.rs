@@ -177,3 +177,25 @@ fn the_registration_matches_what_is_ours_and_nothing_else() {
     assert!(yaml.contains("url: \"https://gw.example.org\""), "{yaml}");
     assert!(yaml.contains("sender_localpart: \"monster\""), "{yaml}");
 }
+
+#[test]
+fn a_bad_record_is_set_aside_and_the_others_are_kept() {
+    let (bridge, _) = instance();
+    let it = &bridge.0;
+    let bad = |key: &str| (key.to_owned(), "\u{0}{no record".to_owned());
+    let direct = json!({ "persona": "@alice:gw.example.org", "ghost": "@_monster_alice:hs.test",
+        "user": "@bob:hs.test", "standing": "open" });
+    let good = ("direct/!d:hs.test".to_owned(), direct.to_string());
+    it.directs.load(vec![bad("direct/!x:hs.test"), bad("odd"), good]);
+    assert!(it.directs.of_room("!x:hs.test").is_none());
+    assert_eq!(it.directs.of_room("!d:hs.test").map(|direct| direct.user), Some("@bob:hs.test".to_owned()));
+    it.ghosts.load(vec![bad("ghost/@_monster_a:hs.test"), bad("odd")]);
+    it.puppets.load("http://127.0.0.1:9", vec![bad("puppet/@bob:hs.test"), bad("odd")]);
+    assert_eq!(it.puppets.persona_of("@bob:hs.test"), None);
+    it.waiting.load(vec![bad("waiting/nobody"), bad("odd")]);
+    assert!(it.waiting.all().is_empty());
+    let good = ("last/!y:hs.test".to_owned(), "$e".to_owned());
+    it.marks.load(vec![bad("last/!x:hs.test"), bad("odd"), good]);
+    assert!(!it.marks.note("!y:hs.test".to_owned(), "$f".to_owned()), "a room that was heard before");
+    assert!(it.marks.note("!x:hs.test".to_owned(), "$e".to_owned()));
+}

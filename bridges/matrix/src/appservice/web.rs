@@ -32,6 +32,11 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
+    /// Waits until no transaction is being taken; none is until the guard ends.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
     fn is_done(&self, transaction: &str) -> bool {
         self.done.lock().iter().any(|done| done == transaction)
     }
@@ -91,7 +96,7 @@ async fn transaction(instance: &Arc<Instance>, running: &Arc<Running>, id: &str,
     let Ok(told) = serde_json::from_slice::<Transaction<'_>>(body) else {
         return error(StatusCode::BAD_REQUEST, "M_NOT_JSON", "the transaction cannot be read");
     };
-    let _turn = instance.taken.turn.lock().await;
+    let _turn = instance.taken.turn().await;
     if instance.taken.is_done(id) {
         return ok();
     }
