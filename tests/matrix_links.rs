@@ -1,5 +1,5 @@
-//! Rooms of several networks as one conversation, with Matrix among them; and of two homeserver
-//! instances, where everything that people do in a room exists on both sides.
+//! Matrix rooms in links: of two homeserver instances, where everything that people do in a room exists
+//! on both sides; by command, and on demand. With IRC as well: `three_networks.rs`.
 
 use monster_testkit::{
     Ergo, Gateway, IrcClient, MatrixClient, MatrixStage, MonsterClient, Synapse, irc_section, matrix_section,
@@ -7,46 +7,6 @@ use monster_testkit::{
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
-
-#[tokio::test]
-async fn three_networks_are_one_conversation() {
-    let ergo = Ergo::start().await;
-    let mut stage = MatrixStage::new(BINARY, "", &irc_section("ergo", &ergo, "")).await;
-    let mut bob = stage.synapse.register("bob").await;
-    let id = bob.create_public_room("rust").await;
-    let mut carol = IrcClient::connect(ergo.address, "carol", IrcClient::ALL_CAPS).await;
-    carol.join("#rust").await;
-    let (room, channel) = (stage.room("#rust:hs.test"), stage.gateway.address("#rust", "ergo"));
-    stage.gateway.cli(&["link", "add", &room, &channel]).await;
-    carol.sees_in("#rust", "ergo-bot").await;
-    sees(&mut bob, &id, "@monster:hs.test", "join").await;
-    stage.alice.request(json!({"code": "1001", "to": room})).await;
-
-    let said = bob.say(&id, "from matrix").await;
-    let line = carol.hears("", "#rust", "from matrix").await;
-    let heard = stage.alice.hears("from matrix").await;
-    carol.say("#rust", "from irc").await;
-    let from_irc = bob.hears(&id, "from irc").await;
-    assert_eq!(from_irc["sender"], MatrixStage::ghost("carol_ergo"), "{from_irc}");
-    stage.alice.hears("from irc").await;
-    stage.alice.say(&room, "from monster").await;
-    carol.hears("alice", "#rust", "from monster").await;
-    bob.hears(&id, "from monster").await;
-
-    let msgid = line.tag("msgid").expect("Ergo gives ids").to_owned();
-    carol.send(&format!("@+draft/reply={msgid} PRIVMSG #rust :an answer")).await;
-    let answer = bob.hears(&id, "an answer").await;
-    assert_eq!(answer["content"]["m.relates_to"]["m.in_reply_to"]["event_id"], json!(said), "{answer}");
-    let answer = stage.alice.hears("an answer").await;
-    assert_eq!(answer["replyTo"], heard["messageId"], "{answer}");
-    bob.edit(&id, &said, "from the matrix").await;
-    let edit = stage.alice.hears("from the matrix").await;
-    assert_eq!(edit["replaces"], heard["messageId"], "{edit}");
-    carol.hears("", "#rust", "from the matrix").await;
-    bob.redact(&id, &said, "").await;
-    let recall = stage.alice.expect("the recall", |frame| frame["code"] == "2004").await;
-    assert_eq!(recall["recallMessageId"], heard["messageId"], "{recall}");
-}
 
 async fn sees(who: &mut MatrixClient, room: &str, user: &str, membership: &str) -> Value {
     who.expect(&format!("{user}: {membership}"), |event| {
@@ -58,7 +18,7 @@ async fn sees(who: &mut MatrixClient, room: &str, user: &str, membership: &str) 
 /// Two instances on one homeserver, a room on each, linked; bob in the first one, carol in the second.
 struct Pair {
     _synapse: Synapse,
-    _gateway: Gateway,
+    gateway: Gateway,
     bob: MatrixClient,
     carol: MatrixClient,
     here: String,
@@ -69,9 +29,14 @@ struct Pair {
 const GHOST_OF_BOB: &str = "@_second_bob=40hs.test_matrix:hs.test";
 
 async fn pair() -> Pair {
+    pair_with("").await
+}
+
+/// The same, with more keys in both instances' sections.
+async fn pair_with(extra: &str) -> Pair {
     let mut synapse = Synapse::prepare();
-    let second = "user_prefix = \"_second_\"\nsender_localpart = \"second\"";
-    let sections = matrix_section("matrix", &synapse, "") + &matrix_section("second", &synapse, second);
+    let second = format!("user_prefix = \"_second_\"\nsender_localpart = \"second\"\n{extra}");
+    let sections = matrix_section("matrix", &synapse, extra) + &matrix_section("second", &synapse, &second);
     let mut gateway = Gateway::prepare(BINARY, &sections);
     for instance in ["matrix", "second"] {
         let registration = gateway.cli(&["registration", instance]).await;
@@ -87,7 +52,7 @@ async fn pair() -> Pair {
     gateway.cli(&["link", "add", &one, &two]).await;
     sees(&mut bob, &here, "@monster:hs.test", "join").await;
     sees(&mut carol, &there, "@second:hs.test", "join").await;
-    Pair { _synapse: synapse, _gateway: gateway, bob, carol, here, there }
+    Pair { _synapse: synapse, gateway, bob, carol, here, there }
 }
 
 #[tokio::test]
@@ -154,6 +119,40 @@ async fn files_voices_stickers_and_places_cross() {
 }
 
 #[tokio::test]
+async fn comings_and_goings_names_typing_and_read_marks_cross() {
+    let mut it = pair().await;
+    it.bob.say(&it.here, "first").await;
+    let copy = it.carol.hears(&it.there, "first").await;
+    it.bob.typing(&it.here, true).await;
+    it.carol
+        .expect("bob typing", |event| {
+            event["type"] == "m.typing" && event["content"]["user_ids"].as_array().is_some_and(|ids| !ids.is_empty())
+        })
+        .await;
+    // Who has said nothing has no ghost in the other room, and nobody sees what they have read.
+    it.carol.say(&it.there, "second").await;
+    it.bob.hears(&it.here, "second").await;
+    it.carol.read(&it.there, copy["event_id"].as_str().expect("an id")).await;
+    it.bob
+        .expect("the read mark of carol's ghost", |event| {
+            event["type"] == "m.receipt" && event.to_string().contains("_monster_carol=40hs.test_second")
+        })
+        .await;
+    let mut levels = it.carol.state(&it.there, "m.room.power_levels", "").await.expect("power levels");
+    levels["users"]["@second:hs.test"] = json!(50);
+    it.carol.set_state(&it.there, "m.room.power_levels", "", levels).await;
+    it.bob.set_state(&it.here, "m.room.topic", "", json!({"topic": "crabs"})).await;
+    it.carol.expect("the topic", |event| event["type"] == "m.room.topic" && event["content"]["topic"] == "crabs").await;
+    it.bob.set_state(&it.here, "m.room.name", "", json!({"name": "Crabs"})).await;
+    it.carol.expect("the name", |event| event["type"] == "m.room.name" && event["content"]["name"] == "Crabs").await;
+    it.bob.set_name("Robert").await;
+    let renamed = |event: &Value| event["state_key"] == GHOST_OF_BOB && event["content"]["displayname"] == "Robert";
+    it.carol.expect("bob's other name", renamed).await;
+    it.bob.leave(&it.here).await;
+    sees(&mut it.carol, &it.there, GHOST_OF_BOB, "leave").await;
+}
+
+#[tokio::test]
 async fn a_file_on_matrix_is_a_link_for_monster() {
     let mut stage = MatrixStage::new(BINARY, "", "").await;
     let bob = stage.synapse.register("bob").await;
@@ -168,6 +167,45 @@ async fn a_file_on_matrix_is_a_link_for_monster() {
     let path = path.split(|c: char| c.is_whitespace() || c == ')' || c == '>').next().unwrap_or_default();
     let (status, body) = stage.gateway.get(path).await.expect("an answer");
     assert_eq!((status, body.as_str()), (200, "some notes"));
+}
+
+#[tokio::test]
+async fn whether_somebody_is_here_crosses_where_that_is_wanted() {
+    let mut it = pair_with("presence = true").await;
+    it.bob.say(&it.here, "hello").await;
+    it.carol.hears(&it.there, "hello").await;
+    for presence in ["unavailable", "online"] {
+        it.bob.set_presence(presence).await;
+        let is_it = |event: &Value| {
+            event["type"] == "m.presence" && event["sender"] == GHOST_OF_BOB && event["content"]["presence"] == presence
+        };
+        it.carol.expect(&format!("bob: {presence}"), is_it).await;
+    }
+}
+
+#[tokio::test]
+async fn a_room_is_linked_from_elsewhere_only_if_it_is_open_to_that() {
+    let mut it = pair().await;
+    let alias = |name: &str| it.gateway.address(&format!("#{name}@hs.test"), "second");
+    it.carol.create_public_room("open").await;
+    it.carol.create_room(json!({"preset": "private_chat", "room_alias_name": "closed"})).await;
+    let kept = json!({"preset": "public_chat", "room_alias_name": "kept",
+        "power_level_content_override": {"events": {"org.monster.link": 50}}});
+    it.carol.create_room(kept).await;
+    let quiet = json!({"preset": "public_chat", "room_alias_name": "quiet",
+        "power_level_content_override": {"events_default": 50}});
+    it.carol.create_room(quiet).await;
+    for (name, answer) in [
+        ("closed", "does not let everybody in"),
+        ("kept", "only certain people"),
+        ("quiet", "only read"),
+        ("open", "is linked with"),
+    ] {
+        it.bob.say(&it.here, &format!("!monster link {}", alias(name))).await;
+        it.bob.hears(&it.here, answer).await;
+    }
+    let links = it.gateway.cli(&["link", "list"]).await;
+    assert!(links.contains("#open") && !links.contains("#closed") && !links.contains("#kept"), "{links}");
 }
 
 #[tokio::test]

@@ -124,6 +124,13 @@ impl MatrixClient {
         text_of(&self.post(&format!("/v3/join/{}", part(room)), json!({})).await, "room_id")
     }
 
+    /// The id of the room with this alias; `None` if there is none.
+    pub async fn room_of(&self, alias: &str) -> Option<String> {
+        let (status, answer) =
+            self.try_request(Method::GET, &format!("/v3/directory/room/{}", part(alias)), None).await;
+        (status == 200).then(|| text_of(&answer, "room_id"))
+    }
+
     /// Leaves a room, or declines its invitation.
     pub async fn leave(&self, room: &str) {
         self.in_room(room, "leave", json!({})).await;
@@ -268,6 +275,12 @@ impl MatrixClient {
     /// Says that everything up to an event has been read.
     pub async fn read(&self, room: &str, event: &str) {
         self.post(&format!("/v3/rooms/{}/receipt/m.read/{}", part(room), part(event)), json!({})).await;
+    }
+
+    /// Says that one is `online`, `unavailable` or `offline`.
+    pub async fn set_presence(&self, presence: &str) {
+        let path = format!("/v3/presence/{}/status", part(&self.id));
+        self.put(&path, json!({"presence": presence})).await;
     }
 
     /// Changes one's name.

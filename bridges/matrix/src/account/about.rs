@@ -3,7 +3,7 @@
 use super::session::Home;
 use super::{Account, Live, hear, rooms, trouble};
 use crate::id::{self, Form};
-use crate::map::PowerLevels;
+use crate::map::{PowerLevels, open_to_links};
 use matrix_sdk::Room;
 use matrix_sdk::ruma::UserId;
 use matrix_sdk::ruma::api::client::profile::{AvatarUrl, DisplayName};
@@ -40,9 +40,7 @@ async fn user(live: &Live, target: &RemoteId) -> Result<Profile, RequestError> {
 
 async fn of_room(live: &Live, room: &Room, target: &RemoteId) -> Profile {
     let name = room.display_name().await.map_or_else(|_| target.to_string(), |name| name.to_string());
-    let levels = room.get_state_event(StateEventType::RoomPowerLevels, "").await.ok().flatten();
-    let levels = levels.and_then(|event| serde_json::to_value(event).ok());
-    let content = levels.and_then(|event| find_content(&event)).unwrap_or(Value::Null);
+    let levels = levels_of(room).await;
     let mut info = Vec::new();
     if let Some(topic) = room.topic().filter(|topic| !topic.trim().is_empty()) {
         info.push(Info::new("topic", topic));
@@ -53,9 +51,27 @@ async fn of_room(live: &Live, room: &Room, target: &RemoteId) -> Profile {
     Profile {
         name,
         picture: room.avatar_url().map(|uri| hear::picture(live, uri.as_str())),
-        kind: PowerLevels::new(content).place_kind(),
+        kind: levels.place_kind(),
         info,
     }
+}
+
+async fn levels_of(room: &Room) -> PowerLevels {
+    let levels = room.get_state_event(StateEventType::RoomPowerLevels, "").await.ok().flatten();
+    let levels = levels.and_then(|event| serde_json::to_value(event).ok());
+    PowerLevels::new(levels.and_then(|event| find_content(&event)).unwrap_or(Value::Null))
+}
+
+/// Whether a room may be linked by somebody who is nobody in it: only one that the account is in.
+pub(crate) async fn may_be_linked(account: &Account, live: &Live, target: &RemoteId) -> Result<(), RequestError> {
+    let nobody = Author { id: PersonaId::new(""), name: String::new(), picture: None };
+    let Some(room) = rooms::existing(account, live, &nobody, target) else {
+        let why = "the gateway's account is not in it; its administrator can link it";
+        return Err(RequestError::Refused(why.to_owned()));
+    };
+    let encrypted = room.latest_encryption_state().await.is_ok_and(|state| state.is_encrypted());
+    let open = open_to_links(&levels_of(&room).await, room.is_public() == Some(true), encrypted);
+    open.map_err(|why| RequestError::Refused(why.to_owned()))
 }
 
 /// The content of an event within whatever the SDK wraps it in.

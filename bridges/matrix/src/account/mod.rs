@@ -225,6 +225,10 @@ impl Bridge for AccountBridge {
         rooms::enter(&self.0, &live, target).await.map(|_| Admission::Accepted)
     }
 
+    async fn may_be_linked(&self, room: &RemoteId) -> Result<(), RequestError> {
+        about::may_be_linked(&self.0, &*self.0.live_for_request()?, room).await
+    }
+
     async fn leave(&self, who: &Author, target: &RemoteId) -> Result<(), RequestError> {
         if !id::is_user(target.as_str()) {
             // The account stays for the others; `use_room` says when nobody needs the room any more.

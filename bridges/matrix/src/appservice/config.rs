@@ -50,6 +50,10 @@ pub(crate) struct Config {
     /// Whether ghosts are shown as here or away. Default `false`.
     #[serde(default)]
     pub presence: bool,
+    /// Whether the public rooms that the gateway uses are shown together in a space,
+    /// `#_monster_=-space:…`. Default `false`.
+    #[serde(default)]
+    pub space: bool,
     /// How many joins, invitations and registrations a second, for all ghosts. Default 10.
     #[serde(default = "joins_per_second")]
     pub joins_per_second: f64,

@@ -150,5 +150,7 @@ async fn upgrade(instance: &Instance, running: &Running, from: &str, to: &str) {
             tracing::info!(to, user, ?error, "a ghost could not follow to the upgraded room");
         }
     }
+    instance.set_in_space(running, from, false).await;
+    instance.set_in_space(running, to, true).await;
     tracing::info!(from, to, "a room was upgraded, and followed");
 }

@@ -11,6 +11,7 @@ use super::naming::Naming;
 use super::people::People;
 use super::puppets::Puppets;
 use super::rooms::Rooms;
+use super::space::Space;
 use super::tokens::Tokens;
 use super::waiting::Waiting;
 use super::web::Taken;
@@ -39,6 +40,7 @@ pub(crate) struct Instance {
     pub(crate) puppets: Puppets,
     pub(crate) taken: Taken,
     pub(crate) marks: Marks,
+    pub(crate) space: Space,
     pub(crate) flights: Flights,
     pub(crate) hints: Hints,
     pub(crate) pacer: Pacer,
@@ -73,6 +75,7 @@ impl Instance {
             puppets: Puppets::default(),
             taken: Taken::default(),
             marks: Marks::default(),
+            space: Space::default(),
             flights: Flights::default(),
             hints: Hints::default(),
             pacer: Pacer::new(config.joins_per_second),

@@ -22,6 +22,7 @@ mod media;
 mod members;
 mod missed;
 mod naming;
+mod open;
 mod people;
 mod profile;
 mod pulse;
@@ -29,6 +30,7 @@ mod puppets;
 mod registration;
 mod rooms;
 mod run;
+mod space;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -115,15 +117,20 @@ impl Bridge for Appservice {
         admission::leave(&self.0, self.running()?.as_ref(), who, target).await
     }
 
+    async fn may_be_linked(&self, room: &RemoteId) -> Result<(), RequestError> {
+        open::may_be_linked(&self.0, self.running()?.as_ref(), room).await
+    }
+
     async fn use_room(&self, room: &RemoteId, usage: Option<RoomUse>) {
         // Before `run`, the host is asked for all rooms when it starts.
         let Some(running) = self.0.running() else { return };
         self.0.rooms.set_used(room, usage.is_some());
         if usage.is_none() {
-            if let Some(id) = self.0.book.room_of(room.as_str())
-                && let Err(error) = self.0.exit(&id, self.0.naming.bot()).await
-            {
-                tracing::info!(%room, %error, "the bot could not leave a room");
+            if let Some(id) = self.0.book.room_of(room.as_str()) {
+                self.0.set_in_space(&running, &id, false).await;
+                if let Err(error) = self.0.exit(&id, self.0.naming.bot()).await {
+                    tracing::info!(%room, %error, "the bot could not leave a room");
+                }
             }
             return;
         }

@@ -217,6 +217,7 @@ impl Instance {
                 if let Ok(state) = self.state(&bot, &room, "m.room.name", "").await {
                     self.rooms.named(&room, text_at(&state, &["name"]).unwrap_or_default());
                 }
+                self.set_in_space(running, &room, true).await;
                 Ok(())
             }
             Err(Outside::Banned(why) | Outside::NotInvited(why)) => Err(RequestError::Refused(why)),

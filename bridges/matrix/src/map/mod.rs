@@ -80,12 +80,34 @@ impl PowerLevels {
         self.of_user(user) >= self.for_state(LINK)
     }
 
+    /// Whether everybody may change the room's links, where its keepers have set a level for that.
+    pub fn all_may_link(&self) -> Option<bool> {
+        let needed = self.content.get("events").and_then(|events| events.get(LINK)).and_then(level)?;
+        Some(self.of_everybody() >= needed)
+    }
+
+    fn of_everybody(&self) -> i64 {
+        self.content.get("users_default").and_then(level).unwrap_or(0)
+    }
+
     /// A room in which ordinary members only read is a channel.
     pub fn place_kind(&self) -> PlaceKind {
         let own = self.content.get("events").and_then(|events| events.get("m.room.message")).and_then(level);
         let needed = own.or_else(|| self.content.get("events_default").and_then(level)).unwrap_or(0);
-        let has = self.content.get("users_default").and_then(level).unwrap_or(0);
-        if has < needed { PlaceKind::Channel } else { PlaceKind::Group }
+        if self.of_everybody() < needed { PlaceKind::Channel } else { PlaceKind::Group }
+    }
+}
+
+/// Whether a room may be linked by people who are nobody in it; why not, for them. What its keepers have
+/// set for [`LINK`] decides. Otherwise it may, if everybody may come, read and speak anyway.
+pub fn open_to_links(levels: &PowerLevels, is_public: bool, is_encrypted: bool) -> Result<(), &'static str> {
+    match levels.all_may_link() {
+        Some(true) => Ok(()),
+        Some(false) => Err("its keepers let only certain people link it"),
+        None if !is_public => Err("it is not open to everybody; whoever keeps it can link it from within"),
+        None if is_encrypted => Err("it is encrypted; whoever keeps it can link it from within"),
+        None if levels.place_kind() == PlaceKind::Channel => Err("ordinary members may only read there"),
+        None => Ok(()),
     }
 }
 

@@ -156,6 +156,18 @@ fn power_levels_say_who_may_link_and_whether_members_may_speak() {
     assert!(!PowerLevels::default().created_by(&create("11")).may_link("@bob:x.org"));
 }
 
+#[test]
+fn a_room_is_open_to_links_if_its_levels_say_so_or_everybody_may_take_part() {
+    let plain = PowerLevels::new(json!({ "users_default": 0, "events": {} }));
+    assert!(open_to_links(&plain, true, false).is_ok());
+    assert!(open_to_links(&plain, false, false).is_err());
+    assert!(open_to_links(&plain, true, true).is_err());
+    assert!(open_to_links(&PowerLevels::new(json!({ "events_default": 10 })), true, false).is_err());
+    let says = |needed: i64| PowerLevels::new(json!({ "events": { LINK: needed } }));
+    assert!(open_to_links(&says(0), false, true).is_ok());
+    assert!(open_to_links(&says(50), true, false).is_err());
+}
+
 fn uploaded(shape: AttachmentShape) -> Uploaded {
     let attachment = Attachment {
         name: "cat.png".to_owned(),
