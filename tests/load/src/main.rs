@@ -12,6 +12,7 @@ mod calls;
 mod figures;
 mod idle;
 mod irc;
+mod matrix;
 mod relay;
 mod start;
 
@@ -50,6 +51,27 @@ enum Experiment {
         /// How long, in seconds.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
+    },
+    /// Monster to Matrix and back through Synapse.
+    Matrix {
+        /// How many rooms, with a Monster account and a Matrix user in each.
+        #[arg(long, default_value_t = 20)]
+        pairs: usize,
+        /// How many messages in each direction, in all rooms together.
+        #[arg(long, default_value_t = 2_000)]
+        messages: usize,
+    },
+    /// Resident memory with many ghosts in one Matrix room.
+    MatrixGhosts {
+        /// How many.
+        #[arg(long, default_value_t = 2_000)]
+        ghosts: usize,
+    },
+    /// The join of a large Matrix room, and what others notice of it.
+    MatrixJoin {
+        /// How many members the room has.
+        #[arg(long, default_value_t = 1_000)]
+        members: usize,
     },
     /// Home sockets on which nothing happens.
     Idle {
@@ -113,6 +135,9 @@ async fn main() {
             relay::run(&gateway, senders, window, seconds).await;
         }
         Experiment::Irc { senders, seconds } => irc::run(&gateway, senders, seconds).await,
+        Experiment::Matrix { pairs, messages } => matrix::messages(&gateway, pairs, messages).await,
+        Experiment::MatrixGhosts { ghosts } => matrix::ghosts(&gateway, ghosts).await,
+        Experiment::MatrixJoin { members } => matrix::large_room(&gateway, members).await,
         Experiment::Calls { through, kind, calls, seconds } => {
             calls::run(&gateway, through, kind, calls, seconds).await;
         }
