@@ -21,6 +21,8 @@ const SYNAPSE_KILLS: [usize; 2] = [4, 10];
 /// With which kill of the gateway Synapse is killed, as if the machine went.
 const KILL_OF_BOTH: usize = 16;
 const PACE: Duration = Duration::from_millis(40);
+/// How far the gateway may be ahead of Synapse before alice waits.
+const AHEAD: usize = 20;
 /// How long it may take until the streams move on: Synapse takes its time to start.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -61,6 +63,11 @@ async fn alice_says(alice: &mut SteadyClient, room: &str, progress: &Progress) -
     let (mut said, mut pace) = (Vec::new(), tokio::time::interval(PACE));
     while !progress.stopped() {
         pace.tick().await;
+        if said.len() > progress.to_matrix.load(Ordering::Relaxed) + AHEAD {
+            alice.take_in(PACE).await;
+            progress.from_matrix.store(alice.heard().len(), Ordering::Relaxed);
+            continue;
+        }
         let words = format!("alice {}", said.len());
         alice.say(room, &format!("id-{}", said.len()), &words).await;
         progress.from_matrix.store(alice.heard().len(), Ordering::Relaxed);
@@ -85,7 +92,7 @@ async fn bob_says(bob: &MatrixClient, room: &str, progress: &Progress) -> Vec<St
 async fn observe(observer: &mut MatrixClient, progress: &Progress) {
     loop {
         let event = observer.next().await;
-        if is_alices(&event) {
+        if event["where"] == "timeline" && is_alices(&event) {
             progress.to_matrix.fetch_add(1, Ordering::Relaxed);
         }
     }

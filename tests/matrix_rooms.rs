@@ -126,20 +126,6 @@ async fn an_answer_to_a_message_of_another_room_quotes_nothing() {
     let heard = stage.alice.hears("so what?").await;
     assert_ne!(heard["replyTo"], known["messageId"], "{heard}");
     assert!(!MonsterClient::text(&heard).contains("secret"), "{heard}");
-    mallory.edit(&square, &secret, "forged words").await;
-    mallory.react(&square, &secret, "👎").await;
-    mallory.redact(&square, &secret, "").await;
-    mallory.say(&square, "all of it").await;
-    // Nothing of it reaches the other room's message.
-    loop {
-        let frame = stage.alice.expect("the next frame", |_| true).await;
-        for field in ["replaces", "replyTo", "recallMessageId"] {
-            assert_ne!(frame[field], known["messageId"], "{frame}");
-        }
-        if MonsterClient::text(&frame).contains("all of it") {
-            break;
-        }
-    }
 }
 
 #[tokio::test]
@@ -155,19 +141,19 @@ async fn only_who_has_the_power_at_the_time_changes_a_rooms_links() {
     stage.gateway.cli(&["account", "add", "lounge", "--group"]).await;
 
     // The room's version gives its creator all power; whoever else has some stands in the levels.
-    for (level, may) in [(0, false), (50, true), (10, false)] {
+    let refused = "Only those who keep";
+    let commands = [(0, command.as_str(), refused), (50, &command, "is linked with"), (10, "!monster unlink", refused)];
+    for (level, line, answer) in commands {
         let mut levels = bob.state(&id, "m.room.power_levels", "").await.expect("power levels");
         levels["users"][eve.id.as_str()] = json!(level);
         bob.set_state(&id, "m.room.power_levels", "", levels).await;
-        for (line, done) in [(command.as_str(), "is linked with"), ("!monster unlink", "not linked any more")] {
-            eve.say(&id, line).await;
-            let expected = if may { done } else { "Only those who keep" };
-            eve.hears(&id, expected).await;
-        }
+        eve.say(&id, line).await;
+        eve.hears(&id, answer).await;
     }
-    bob.say(&id, &command).await;
-    bob.hears(&id, "is linked with").await;
     assert!(stage.gateway.cli(&["link", "list"]).await.contains("lounge"));
+    bob.say(&id, "!monster unlink").await;
+    bob.hears(&id, "not linked any more").await;
+    assert!(!stage.gateway.cli(&["link", "list"]).await.contains("lounge"));
 }
 
 #[tokio::test]

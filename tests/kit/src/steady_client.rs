@@ -56,6 +56,18 @@ impl SteadyClient {
         while self.request(frame.clone()).await["statusCode"] != "200" {}
     }
 
+    /// Takes what is pushed for a while. What is cut off at its end is pushed again.
+    pub async fn take_in(&mut self, time: Duration) {
+        let taking = async {
+            loop {
+                self.connected().await;
+                self.step().await;
+            }
+        };
+        // It never ends by itself.
+        drop(tokio::time::timeout(time, taking).await);
+    }
+
     /// Takes what is pushed until all of `words` have come.
     pub async fn hears_all(&mut self, words: &[String]) {
         while !words.iter().all(|words| self.heard.contains(words)) {

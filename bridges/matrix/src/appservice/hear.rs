@@ -42,22 +42,28 @@ pub(crate) struct Hearing<'a> {
     at: (String, String),
 }
 
-/// Takes a transaction into the journal, and what was missed before it.
+/// Takes a transaction into the journal, and before it what was missed. `after_gap`: there may be one
+/// before it that was not sent.
 pub(crate) async fn transaction(
     instance: &Arc<Instance>,
     running: &Arc<Running>,
     transaction: &Transaction<'_>,
+    after_gap: bool,
 ) -> Result<(), Unavailable> {
+    let mut events = Vec::with_capacity(transaction.events.len());
+    for raw in &transaction.events {
+        match map::parse(raw.get()) {
+            Some(event) => events.push(event),
+            None => tracing::warn!(instance = %instance.scope.instance, "an event cannot be read and is left out"),
+        }
+    }
     if instance.marks.are_behind() {
         missed::catch_up(instance, running).await?;
+    } else if after_gap && instance.marks.are_doubtful() {
+        let rooms = events.iter().filter_map(|event| text_at(event, &["room_id"]));
+        missed::catch_up_in(instance, running, rooms).await?;
     }
-    let events = transaction.events.iter().filter_map(|raw| {
-        let event = map::parse(raw.get());
-        if event.is_none() {
-            tracing::warn!(instance = %instance.scope.instance, "an event cannot be read and is left out");
-        }
-        event.filter(|event| text_at(event, &["event_id"]).is_none_or(|id| !instance.marks.was_read(id)))
-    });
+    events.retain(|event| text_at(event, &["event_id"]).is_none_or(|id| !instance.marks.was_read(id)));
     take(instance, running, events).await
 }
 
@@ -65,7 +71,7 @@ pub(crate) async fn transaction(
 pub(super) async fn take(
     instance: &Arc<Instance>,
     running: &Arc<Running>,
-    events: impl Iterator<Item = Value> + Send,
+    events: Vec<Value>,
 ) -> Result<(), Unavailable> {
     let at = (String::new(), String::new());
     let mut hearing = Hearing { instance, running, gathered: Vec::new(), follows: Vec::new(), at };

@@ -3,6 +3,10 @@
 //! last event that was heard is known here (`last/<room>`, saved with that event); and when the
 //! homeserver, or we, may have been away, the rooms are read back to it before anything else is heard.
 //!
+//! It also forgets, until the next failure, a transaction that it made while it took us for away and was
+//! just about to notice that we are not. Transactions are numbered, but for all services together; so where
+//! numbers are missing shortly after we were away, the rooms concerned are read back as well.
+//!
 //! That it was away is noticed at once by a request that it keeps open ([`watch`]), as a user who is
 //! nowhere, for whom there is never anything to tell.
 
@@ -19,6 +23,7 @@ use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 
 /// Where a room's last event is saved, by its id.
 const LAST: &str = "last/";
@@ -33,6 +38,8 @@ const REMEMBERED: usize = 50_000;
 const OPEN: Duration = Duration::from_secs(30);
 /// The pause after one that failed.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long after somebody was away a transaction may be forgotten.
+const DOUBT: Duration = Duration::from_mins(1);
 /// How the user is called who is nowhere: no persona's escaped address is like this.
 const WATCHER: &str = "=-watch";
 
@@ -46,6 +53,8 @@ struct Inner {
     last: HashMap<String, String>,
     /// Something may have been said that comes in no transaction.
     behind: bool,
+    /// Until when a missing number may be a transaction of ours.
+    doubtful_until: Option<Instant>,
     /// Events that were read back, and may come in a transaction yet.
     read: HashSet<String>,
 }
@@ -65,7 +74,8 @@ impl Marks {
     pub(crate) fn load(&self, saved: Vec<(String, String)>) {
         let marks = saved.into_iter().filter_map(|(key, last)| Some((key.strip_prefix(LAST)?.to_owned(), last)));
         let last = marks.filter(|(room, last)| id::is_room(room) && id::is_event(last)).collect();
-        *self.0.lock() = Inner { last, behind: true, read: HashSet::new() };
+        *self.0.lock() = Inner { last, ..Inner::default() };
+        self.set_behind(true);
     }
 
     /// Notes that a room was heard up to this event; true if it is the first one.
@@ -80,6 +90,19 @@ impl Marks {
 
     fn set_behind(&self, behind: bool) {
         self.0.lock().behind = behind;
+        if behind {
+            self.doubt();
+        }
+    }
+
+    /// The homeserver may forget a transaction now.
+    pub(crate) fn doubt(&self) {
+        self.0.lock().doubtful_until = Some(Instant::now() + DOUBT);
+    }
+
+    /// Whether a number that is missing may be a transaction that was forgotten.
+    pub(crate) fn are_doubtful(&self) -> bool {
+        self.0.lock().doubtful_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// Whether the rooms are to be read back before anything else is heard.
@@ -104,15 +127,30 @@ impl Marks {
 /// meanwhile.
 pub(crate) async fn catch_up(instance: &Arc<Instance>, running: &Arc<Running>) -> Result<(), Unavailable> {
     instance.marks.set_behind(false);
-    let caught_up = read_back(instance, running).await;
+    let caught_up = read_back(instance, running, instance.marks.all()).await;
     if caught_up.is_err() {
         instance.marks.set_behind(true);
     }
     caught_up
 }
 
-async fn read_back(instance: &Arc<Instance>, running: &Arc<Running>) -> Result<(), Unavailable> {
-    let rooms = futures_util::stream::iter(instance.marks.all());
+/// Reads these rooms back.
+pub(crate) async fn catch_up_in(
+    instance: &Arc<Instance>,
+    running: &Arc<Running>,
+    rooms: impl Iterator<Item = &str> + Send,
+) -> Result<(), Unavailable> {
+    let rooms: HashSet<&str> = rooms.collect();
+    let marks = instance.marks.all().into_iter().filter(|(room, _)| rooms.contains(room.as_str())).collect();
+    read_back(instance, running, marks).await
+}
+
+async fn read_back(
+    instance: &Arc<Instance>,
+    running: &Arc<Running>,
+    marks: Vec<(String, String)>,
+) -> Result<(), Unavailable> {
+    let rooms = futures_util::stream::iter(marks);
     let mut rooms = rooms
         .map(|(room, last)| async move {
             let missed = missed(instance, &room, &last).await;
@@ -128,7 +166,7 @@ async fn read_back(instance: &Arc<Instance>, running: &Arc<Running>) -> Result<(
                     tell_gap(instance, running, &room).await;
                 }
                 instance.marks.note_read(&events);
-                hear::take(instance, running, events.into_iter()).await?;
+                hear::take(instance, running, events).await?;
             }
             // Nobody of ours is there any more.
             Err(failure) if failure.is_forbidden() || failure.is_missing() => {

@@ -3,11 +3,12 @@
 //! behind and makes the homeserver send a transaction.
 
 use super::instance::{Instance, Running};
-use super::run::ping;
+use super::missed;
 use crate::client::{Ask, Failure};
 use crate::id;
 use crate::map::text_at;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the bot's own room is saved.
@@ -16,11 +17,9 @@ const ROOM: &str = "pulse";
 /// notice that we are back.
 const BEATS: [Duration; 4] =
     [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
-/// How long the homeserver may take to note that a transaction has failed.
-const NOTED: Duration = Duration::from_millis(300);
 
-/// Lets something happen a few times.
-pub(crate) async fn beat(instance: &Instance, running: &Running) {
+/// Lets something happen a few times, and looks at last what was forgotten.
+pub(crate) async fn beat(instance: &Arc<Instance>, running: &Arc<Running>) {
     for pause in BEATS {
         tokio::time::sleep(pause).await;
         for typing in [true, false] {
@@ -29,6 +28,10 @@ pub(crate) async fn beat(instance: &Instance, running: &Running) {
                 return;
             }
         }
+    }
+    let _turn = instance.taken.turn().await;
+    if missed::catch_up(instance, running).await.is_err() {
+        tracing::debug!("what was forgotten cannot be read back now");
     }
 }
 
@@ -55,19 +58,4 @@ async fn own_room(instance: &Instance, running: &Running) -> Result<String, Fail
     let room = room.ok_or_else(|| Failure::Lost("it did not say which room it made".to_owned()))?.to_owned();
     running.save(ROOM, Some(&room)).await;
     Ok(room)
-}
-
-/// Has the homeserver try again at once what has failed.
-pub(crate) async fn hurry(instance: &Instance, running: &Running) {
-    let stop = running.stop.clone();
-    let _ended = stop
-        .run_until_cancelled(async {
-            tokio::time::sleep(NOTED).await;
-            if let Ok(client) = instance.client()
-                && let Err(error) = ping(instance, client).await
-            {
-                tracing::debug!(error, "the homeserver does not try again at once");
-            }
-        })
-        .await;
 }

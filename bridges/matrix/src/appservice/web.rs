@@ -5,7 +5,6 @@ use super::demand;
 use super::hear::{self, Transaction};
 use super::hints;
 use super::instance::{Instance, Running};
-use super::pulse;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use parking_lot::Mutex;
@@ -27,8 +26,6 @@ const REMEMBERED: usize = 64;
 pub(crate) struct Taken {
     turn: tokio::sync::Mutex<()>,
     done: Mutex<VecDeque<String>>,
-    /// The last one that was turned away because one before it is missing.
-    early: Mutex<Option<String>>,
 }
 
 impl Taken {
@@ -41,18 +38,12 @@ impl Taken {
         self.done.lock().iter().any(|done| done == transaction)
     }
 
-    /// Whether a transaction comes before one that it follows. Synapse numbers them, and forgets one
-    /// that it made while it took us for away and was just about to notice that we are not; it sends
-    /// such a one when the next fails. So the next one is turned away, once.
-    fn is_early(&self, transaction: &str) -> bool {
+    /// Whether there may be one between the last transaction and this one. Synapse numbers them, those
+    /// of other services among them.
+    fn is_gap(&self, transaction: &str) -> bool {
         let number = |id: &str| id.parse::<u64>().ok();
         let last = self.done.lock().back().and_then(|last| number(last));
-        let (Some(last), Some(now)) = (last, number(transaction)) else { return false };
-        if now <= last + 1 || self.early.lock().as_deref() == Some(transaction) {
-            return false;
-        }
-        *self.early.lock() = Some(transaction.to_owned());
-        true
+        last.zip(number(transaction)).is_some_and(|(last, now)| now > last + 1)
     }
 
     fn set_done(&self, transaction: &str) {
@@ -100,13 +91,8 @@ async fn transaction(instance: &Arc<Instance>, running: &Arc<Running>, id: &str,
     if instance.taken.is_done(id) {
         return ok();
     }
-    if instance.taken.is_early(id) {
-        tracing::info!(instance = %instance.scope.instance, "a transaction is missing; the homeserver is made to send it");
-        let (instance, task) = (Arc::clone(instance), Arc::clone(running));
-        running.spawn(async move { pulse::hurry(&instance, &task).await });
-        return error(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", "a transaction before this one is missing");
-    }
-    if hear::transaction(instance, running, &told).await.is_err() {
+    if hear::transaction(instance, running, &told, instance.taken.is_gap(id)).await.is_err() {
+        instance.marks.doubt();
         return error(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", "the journal is not available now");
     }
     instance.taken.set_done(id);
