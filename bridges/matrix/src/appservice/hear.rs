@@ -40,6 +40,8 @@ pub(crate) struct Hearing<'a> {
     follows: Vec<Follow>,
     /// The room and id of the event that is being heard.
     at: (String, String),
+    /// Whether the events were probably heard before.
+    again: bool,
 }
 
 /// Takes a transaction into the journal, and before it what was missed. `after_gap`: there may be one
@@ -64,17 +66,19 @@ pub(crate) async fn transaction(
         missed::catch_up_in(instance, running, rooms).await?;
     }
     events.retain(|event| text_at(event, &["event_id"]).is_none_or(|id| !instance.marks.was_read(id)));
-    take(instance, running, events).await
+    take(instance, running, events, false).await
 }
 
-/// Takes events into the journal in their order, and sees to what follows from them.
+/// Takes events into the journal in their order, and sees to what follows from them. `again`: they were
+/// probably heard before, so that only what the journal knows by its id is taken, and no mark moves.
 pub(super) async fn take(
     instance: &Arc<Instance>,
     running: &Arc<Running>,
     events: Vec<Value>,
+    again: bool,
 ) -> Result<(), Unavailable> {
     let at = (String::new(), String::new());
-    let mut hearing = Hearing { instance, running, gathered: Vec::new(), follows: Vec::new(), at };
+    let mut hearing = Hearing { instance, running, gathered: Vec::new(), follows: Vec::new(), at, again };
     let mut passed = HashMap::new();
     for raw in events {
         let naming = |user: &str| Some(instance.naming.address_of(user));
@@ -87,7 +91,7 @@ pub(super) async fn take(
         }
     }
     hearing.hand_over().await?;
-    for (room, event) in passed {
+    for (room, event) in passed.into_iter().filter(|_| !again) {
         // A command is in no journal and must not be heard again; the first event is where a room begins for us.
         let commanded = hearing.follows.iter().any(|follow| follow.is_command_in(&room));
         if instance.marks.note(room.clone(), event.clone()) || commanded {
@@ -103,6 +107,10 @@ pub(super) async fn take(
 
 impl Hearing<'_> {
     async fn hear(&mut self, room: &str, heard: Heard) -> Result<(), Unavailable> {
+        let is_unkept = matches!(heard.what, What::Member(_) | What::Tombstone { .. });
+        if self.again && (is_unkept || self.command(room, &heard).is_some()) {
+            return Ok(());
+        }
         if let What::Member(member) = &heard.what {
             let member = member.clone();
             return members::changed(self, room, &heard, &member).await;
@@ -183,7 +191,7 @@ impl Hearing<'_> {
     /// Takes an event, and hands over what was taken before if it happened elsewhere.
     pub(super) async fn gather(&mut self, mut event: Event) -> Result<(), Unavailable> {
         let (room, id) = &self.at;
-        event.cursor = Some((Marks::key(room), id.clone()));
+        event.cursor = (!self.again).then(|| (Marks::key(room), id.clone()));
         event.persona = self.instance.puppets.persona_of(event.author.id.as_str());
         let elsewhere = self.gathered.last().is_some_and(|last| last.venue != event.venue);
         if elsewhere || self.gathered.len() >= ACCEPT_AT_ONCE {

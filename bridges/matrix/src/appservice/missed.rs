@@ -30,6 +30,9 @@ const LAST: &str = "last/";
 /// How many events are read at once, and how often for one room.
 const PAGE: &str = "100";
 const PAGES: usize = 200;
+/// How many events before the last one are read once more: the history's order is not quite the one in
+/// which events came.
+const OVERLAP: usize = 10;
 /// How many rooms are asked at once.
 const AT_ONCE: usize = 8;
 /// The most events that are remembered as read back.
@@ -51,8 +54,10 @@ pub(crate) struct Marks(Mutex<Inner>);
 struct Inner {
     /// Room → its last event that was heard.
     last: HashMap<String, String>,
-    /// Something may have been said that comes in no transaction.
-    behind: bool,
+    /// How often something may have been said that comes in no transaction.
+    doubts: u64,
+    /// How many of these times have been read back since.
+    settled: u64,
     /// Until when a missing number may be a transaction of ours.
     doubtful_until: Option<Instant>,
     /// Events that were read back, and may come in a transaction yet.
@@ -75,7 +80,7 @@ impl Marks {
         let marks = saved.into_iter().filter_map(|(key, last)| Some((key.strip_prefix(LAST)?.to_owned(), last)));
         let last = marks.filter(|(room, last)| id::is_room(room) && id::is_event(last)).collect();
         *self.0.lock() = Inner { last, ..Inner::default() };
-        self.set_behind(true);
+        self.set_behind();
     }
 
     /// Notes that a room was heard up to this event; true if it is the first one.
@@ -88,11 +93,9 @@ impl Marks {
         self.0.lock().read.contains(event)
     }
 
-    fn set_behind(&self, behind: bool) {
-        self.0.lock().behind = behind;
-        if behind {
-            self.doubt();
-        }
+    fn set_behind(&self) {
+        self.0.lock().doubts += 1;
+        self.doubt();
     }
 
     /// The homeserver may forget a transaction now.
@@ -107,31 +110,31 @@ impl Marks {
 
     /// Whether the rooms are to be read back before anything else is heard.
     pub(crate) fn are_behind(&self) -> bool {
-        self.0.lock().behind
+        let inner = self.0.lock();
+        inner.settled < inner.doubts
     }
 
     fn all(&self) -> Vec<(String, String)> {
         self.0.lock().last.iter().map(|(room, last)| (room.clone(), last.clone())).collect()
     }
 
-    fn note_read(&self, events: &[Value]) {
+    fn note_read(&self, events: Vec<String>) {
         let mut inner = self.0.lock();
         if inner.read.len() + events.len() > REMEMBERED {
             inner.read.clear();
         }
-        inner.read.extend(events.iter().filter_map(|event| text_at(event, &["event_id"])).map(str::to_owned));
+        inner.read.extend(events);
     }
 }
 
 /// Reads the rooms back to what was heard last. Whoever calls has the turn: no transaction is taken
 /// meanwhile.
 pub(crate) async fn catch_up(instance: &Arc<Instance>, running: &Arc<Running>) -> Result<(), Unavailable> {
-    instance.marks.set_behind(false);
-    let caught_up = read_back(instance, running, instance.marks.all()).await;
-    if caught_up.is_err() {
-        instance.marks.set_behind(true);
-    }
-    caught_up
+    // The request that waits for this may be given up at any point: what was not read stays unread.
+    let doubts = instance.marks.0.lock().doubts;
+    read_back(instance, running, instance.marks.all()).await?;
+    instance.marks.0.lock().settled = doubts;
+    Ok(())
 }
 
 /// Reads these rooms back.
@@ -159,14 +162,18 @@ async fn read_back(
         .buffered(AT_ONCE);
     while let Some((room, missed)) = rooms.next().await {
         match missed {
-            Ok(Missed { events, .. }) if events.is_empty() => {}
-            Ok(Missed { events, whole }) => {
+            Ok(Missed { before, events, whole }) => {
+                hear::take(instance, running, before, true).await?;
+                if events.is_empty() {
+                    continue;
+                }
                 tracing::info!(room, events = events.len(), "a room is read back to what was heard last");
                 if !whole {
                     tell_gap(instance, running, &room).await;
                 }
-                instance.marks.note_read(&events);
-                hear::take(instance, running, events).await?;
+                let ids = events.iter().filter_map(|event| text_at(event, &["event_id"])).map(str::to_owned).collect();
+                hear::take(instance, running, events, false).await?;
+                instance.marks.note_read(ids);
             }
             // Nobody of ours is there any more.
             Err(failure) if failure.is_forbidden() || failure.is_missing() => {
@@ -183,6 +190,8 @@ async fn read_back(
 
 /// What a room said since it was heard last, oldest first.
 struct Missed {
+    /// The events before that one.
+    before: Vec<Value>,
     events: Vec<Value>,
     /// False if there was more than is read.
     whole: bool,
@@ -192,7 +201,7 @@ async fn missed(instance: &Instance, room: &str, last: &str) -> Result<Missed, F
     let direct = instance.directs.of_room(room).map(|direct| direct.ghost);
     let reader = direct.or_else(|| instance.rooms.somebody_in(room));
     let reader = reader.unwrap_or_else(|| instance.naming.bot().to_owned());
-    let (mut events, mut from) = (Vec::new(), None::<String>);
+    let (mut before, mut events, mut from) = (Vec::new(), Vec::new(), None::<String>);
     for _ in 0..PAGES {
         let mut ask = Ask::get(&["rooms", room, "messages"]).query("dir", "b").query("limit", PAGE);
         if let Some(from) = &from {
@@ -200,20 +209,20 @@ async fn missed(instance: &Instance, room: &str, last: &str) -> Result<Missed, F
         }
         let mut page = instance.ask_as(&reader, ask).await?;
         from = text_at(&page, &["end"]).map(str::to_owned);
-        let chunk = page.get_mut("chunk").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-        for event in chunk {
-            if text_at(&event, &["event_id"]) == Some(last) {
-                events.reverse();
-                return Ok(Missed { events, whole: true });
-            }
-            events.push(event);
+        let mut chunk = page.get_mut("chunk").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+        let found = chunk.iter().position(|event| text_at(event, &["event_id"]) == Some(last));
+        if let Some(at) = found {
+            before.extend(chunk.drain(at..).skip(1).take(OVERLAP));
         }
-        if from.is_none() {
+        events.extend(chunk);
+        if found.is_some() || from.is_none() {
+            from = None;
             break;
         }
     }
     events.reverse();
-    Ok(Missed { events, whole: from.is_none() })
+    before.reverse();
+    Ok(Missed { before, events, whole: from.is_none() })
 }
 
 async fn tell_gap(instance: &Instance, running: &Running, room: &str) {
@@ -254,7 +263,7 @@ pub(crate) async fn watch(instance: &Arc<Instance>, running: &Arc<Running>) {
             }
             Err(failure) => {
                 tracing::debug!(%failure, "the homeserver may have been away");
-                instance.marks.set_behind(true);
+                instance.marks.set_behind();
                 since = None;
                 tokio::time::sleep(PAUSE).await;
             }
