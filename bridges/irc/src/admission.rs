@@ -4,7 +4,7 @@
 use crate::conn::Conn;
 use crate::instance::{Instance, Running};
 use crate::proto::session::{FailureKind, RequestFailure};
-use crate::proto::{Middle, Source};
+use crate::proto::{BadParam, Middle, Source, Target};
 use crate::puppets::NoPuppet;
 use crate::rooms::why_not_in;
 use monster_bridge_api::{
@@ -62,9 +62,35 @@ impl Asked {
         }
     }
 
+    /// Who waits to be let into a room.
+    fn of_room(&self, room: &RemoteId) -> Vec<PersonaId> {
+        self.0.lock().iter().filter(|(_, asked)| asked == room).map(|(persona, _)| persona.clone()).collect()
+    }
+
     fn remove(&self, persona: &PersonaId, room: &RemoteId) -> bool {
         self.0.lock().remove(&(persona.clone(), room.clone()))
     }
+}
+
+/// Whose connection goes into a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// Their own.
+    Own,
+    /// The bot's, for them.
+    Bots,
+}
+
+/// Takes a connection into a room by the first of these keys that opens it.
+async fn join(conn: &Conn, target: &Target, keys: Vec<Option<String>>) -> Result<(), RequestFailure> {
+    let mut outcome = Err(RequestFailure { kind: FailureKind::Refused, why: "no key is known".to_owned() });
+    for key in keys {
+        outcome = conn.join(target, key.as_deref()).await;
+        if !matches!(&outcome, Err(failure) if failure.kind == FailureKind::BadKey) {
+            break;
+        }
+    }
+    outcome
 }
 
 fn asked_key(persona: &PersonaId, room: &RemoteId) -> String {
@@ -82,38 +108,81 @@ impl Instance {
     ) -> Result<Admission, RequestError> {
         self.names.target(target).map_err(|why| RequestError::Refused(format!("`{target}`: {why}")))?;
         let posting = self.rooms.get(target).and_then(|room| room.posting()).unwrap_or(self.config.mode);
-        if !self.names.is_channel(target) {
-            let conn = match posting {
-                Posting::Puppets => self.puppet_or_bot(running, who).await?,
-                Posting::Relay => self.bot.ready(PATIENCE).await.map_err(RequestError::Unavailable)?,
-            };
-            return self.open_conversation(&conn, &who.id, target).await.map(|()| Admission::Accepted);
-        }
         let pass = pass.filter(|pass| !pass.is_empty());
-        if pass.is_some_and(|pass| Middle::new(pass).is_err() || pass.contains(',')) {
+        let is_channel = self.names.is_channel(target);
+        if is_channel && pass.is_some_and(|pass| Middle::new(pass).is_err() || pass.contains(',')) {
             return Ok(Admission::WrongPass);
         }
         self.bot.need();
-        match posting {
-            Posting::Puppets => {
-                let conn = self.puppet_or_bot(running, who).await?;
-                let entered = self.enter_room(&conn, &who.id, target, pass).await;
-                self.decide(&conn, who, target, entered).await
-            }
-            Posting::Relay => {
-                let conn = self.bot.ready(PATIENCE).await.map_err(RequestError::Unavailable)?;
-                let entered = self.join(&conn, target, pass).await;
-                self.decide(&conn, who, target, entered).await
-            }
+        let puppet = match posting {
+            Posting::Puppets => self.puppet_if_room(running, who).await?,
+            Posting::Relay => None,
+        };
+        let (conn, door) = match puppet {
+            Some(conn) => (conn, Door::Own),
+            None => (self.bot.ready(PATIENCE).await.map_err(RequestError::Unavailable)?, Door::Bots),
+        };
+        if !is_channel {
+            return self.open_conversation(&conn, &who.id, target).await.map(|()| Admission::Accepted);
+        }
+        let entered = self.come_in(&conn, who, target, pass, door).await;
+        if entered.is_ok() && door == Door::Own {
+            self.belongs(&conn, &who.id, target).await;
+        }
+        self.decide(&conn, who, target, entered).await
+    }
+
+    /// The puppet of somebody; `None` where there are too many for one more.
+    async fn puppet_if_room(
+        self: &Arc<Self>,
+        running: &Arc<Running>,
+        who: &Author,
+    ) -> Result<Option<Arc<Conn>>, RequestError> {
+        match self.puppet(running, who).await {
+            Ok(conn) => Ok(Some(conn)),
+            Err(NoPuppet::Full) => Ok(None),
+            Err(error) => Err(RequestError::Unavailable(error.to_string())),
         }
     }
 
-    async fn puppet_or_bot(self: &Arc<Self>, running: &Arc<Running>, who: &Author) -> Result<Arc<Conn>, RequestError> {
-        match self.puppet(running, who).await {
-            Ok(conn) => Ok(conn),
-            Err(NoPuppet::Full) => self.bot.ready(PATIENCE).await.map_err(RequestError::Unavailable),
-            Err(error) => Err(RequestError::Unavailable(error.to_string())),
+    /// Lets somebody into a channel by what they know themselves: a key that somebody else gave, or a
+    /// door that was opened for somebody else, lets nobody in.
+    async fn come_in(
+        &self,
+        conn: &Conn,
+        who: &Author,
+        room: &RemoteId,
+        pass: Option<&str>,
+        door: Door,
+    ) -> Result<(), RequestFailure> {
+        let target = self.target(room)?;
+        let used = self.rooms.get(room);
+        let member = used.as_ref().is_some_and(|used| used.has(&who.id));
+        if !conn.look(|session| session.is_in(target.as_str())) {
+            let keys = match pass {
+                Some(pass) => vec![Some(pass.to_owned())],
+                None if member => self.known_keys(room),
+                None => vec![None],
+            };
+            return join(conn, &target, keys).await;
         }
+        if pass.is_none() && (member || door == Door::Own) {
+            return Ok(());
+        }
+        let modes = conn.channel_info(&target).await?.modes;
+        let fits = pass.is_some_and(|pass| self.known_keys(room).iter().flatten().any(|known| known == pass));
+        if modes.contains('k') && !fits {
+            return Err(RequestFailure { kind: FailureKind::BadKey, why: "the key is another one".to_owned() });
+        }
+        if modes.contains('i') && door == Door::Bots && !member {
+            let why = format!(
+                "it is for invited people, and the gateway's bot would speak for you; an operator can link it: \
+                 `{room} link ADDRESS`, said to {}",
+                conn.nick()
+            );
+            return Err(RequestFailure { kind: FailureKind::Refused, why });
+        }
+        Ok(())
     }
 
     async fn decide(
@@ -158,41 +227,38 @@ impl Instance {
         }
     }
 
-    /// Takes somebody's puppet into a room, and remembers that it belongs there.
+    /// Takes the puppet of somebody who is let in into a room, by the keys that are known, and remembers
+    /// that it belongs there.
     pub(crate) async fn enter_room(
         &self,
         conn: &Arc<Conn>,
         persona: &PersonaId,
         room: &RemoteId,
-        pass: Option<&str>,
     ) -> Result<(), RequestFailure> {
-        self.join(conn, room, pass).await?;
+        let target = self.target(room)?;
+        if !conn.look(|session| session.is_in(target.as_str())) {
+            join(conn, &target, self.known_keys(room)).await?;
+        }
+        self.belongs(conn, persona, room).await;
+        Ok(())
+    }
+
+    /// A puppet that is in a room belongs there from now on.
+    async fn belongs(&self, conn: &Arc<Conn>, persona: &PersonaId, room: &RemoteId) {
         self.update_person(persona, |person| person.rooms.insert(room.clone())).await;
         if let Some(room) = self.rooms.get(room) {
             room.puppet_came(conn);
         }
-        Ok(())
     }
 
-    /// Takes a connection into a room, with the pass or else with the keys that are known.
-    async fn join(&self, conn: &Conn, room: &RemoteId, pass: Option<&str>) -> Result<(), RequestFailure> {
-        let refused = |why: String| RequestFailure { kind: FailureKind::Refused, why };
-        let target = self.names.target(room).map_err(|why| refused(why.to_string()))?;
-        if conn.look(|session| session.is_in(target.as_str())) {
-            return Ok(());
-        }
-        let keys = match pass {
-            Some(pass) => vec![Some(pass.to_owned())],
-            None => self.rooms.get(room).map_or_else(|| vec![None], |room| room.keys()),
-        };
-        let mut outcome = Err(refused("no key is known".to_owned()));
-        for key in keys {
-            outcome = conn.join(&target, key.as_deref()).await;
-            if !matches!(&outcome, Err(failure) if failure.kind == FailureKind::BadKey) {
-                break;
-            }
-        }
-        outcome
+    fn target(&self, room: &RemoteId) -> Result<Target, RequestFailure> {
+        let refused = |why: BadParam| RequestFailure { kind: FailureKind::Refused, why: why.to_string() };
+        self.names.target(room).map_err(refused)
+    }
+
+    /// The keys that may open a room, at least one entry: none, if no key is known.
+    fn known_keys(&self, room: &RemoteId) -> Vec<Option<String>> {
+        self.rooms.get(room).map_or_else(|| vec![None], |room| room.keys())
     }
 
     /// Takes somebody out of a room, or closes their conversation with a person.
@@ -231,12 +297,36 @@ impl Instance {
             if !instance.asked.remove(&persona, &room) {
                 return tell(&task, &persona, &room, EventKind::Notice(format!("{by} invites you to {room}"))).await;
             }
-            let kind = match instance.enter_room(&conn, &persona, &room, None).await {
+            let kind = match instance.enter_room(&conn, &persona, &room).await {
                 Ok(()) => EventKind::Decided(Admission::Accepted),
                 Err(failure) => EventKind::Notice(why_not_in(&room, &failure)),
             };
             tell(&task, &persona, &room, kind).await;
             instance.save(&asked_key(&persona, &room), None).await;
+        });
+    }
+
+    /// The bot was invited: it goes in, and so do those who wait and for whom it speaks there.
+    pub(crate) fn bot_invited(self: &Arc<Self>, running: &Arc<Running>, conn: &Arc<Conn>, channel: &str) {
+        let Ok(id) = self.names.id_of(channel) else { return };
+        let used = self.rooms.get(&id);
+        if let Some(room) = &used {
+            room.retry();
+        }
+        if used.and_then(|room| room.posting()).unwrap_or(self.config.mode) == Posting::Puppets {
+            return;
+        }
+        let (instance, task, conn) = (Arc::clone(self), Arc::clone(running), Arc::clone(conn));
+        running.spawn("invitation of the bot", async move {
+            let waiting = instance.asked.of_room(&id);
+            let Ok(target) = instance.target(&id) else { return };
+            if waiting.is_empty() || join(&conn, &target, vec![None]).await.is_err() {
+                return;
+            }
+            for persona in waiting {
+                tell(&task, &persona, &id, EventKind::Decided(Admission::Accepted)).await;
+                instance.forget_asked(&persona, &id).await;
+            }
         });
     }
 
@@ -265,7 +355,7 @@ impl Instance {
                 return;
             }
             // (It belongs to the room still: this only goes in again.)
-            if let Err(failure) = instance.enter_room(&conn, &persona, &room, None).await {
+            if let Err(failure) = instance.enter_room(&conn, &persona, &room).await {
                 instance.update_person(&persona, |person| person.rooms.remove(&room)).await;
                 tell(&task, &persona, &room, EventKind::Notice(why_not_in(&room, &failure))).await;
             }

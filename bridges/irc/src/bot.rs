@@ -171,7 +171,7 @@ async fn stand(
         tokio::select! {
             event = told.recv() => match event {
                 Some(Event::NickChanged { to, own: true, .. }) => own.rename(instance.names.fold(&to).into_string()),
-                Some(event) => hear(instance, ears, &conn, event).await,
+                Some(event) => hear(instance, running, ears, &conn, event).await,
                 None => break,
             },
             _ = unused.tick() => {
@@ -186,18 +186,14 @@ async fn stand(
 }
 
 /// Hands on one event.
-async fn hear(instance: &Arc<Instance>, ears: &Ears, conn: &Arc<Conn>, event: Event) {
+async fn hear(instance: &Arc<Instance>, running: &Arc<Running>, ears: &Ears, conn: &Arc<Conn>, event: Event) {
     instance.follow(conn, &event);
     match &event {
         Event::Said(heard) if matches!(heard.by.place, Place::Private { .. }) => {
             return ears.hear(PrivateItem::heard(None, conn, event)).await;
         }
         Event::Quit { who, .. } => instance.network.saw_quit(instance.names.fold(&who.nick).as_str()),
-        Event::Invited { channel, .. } => {
-            if let Some(room) = instance.rooms.get(&instance.names.fold(channel)) {
-                room.retry();
-            }
-        }
+        Event::Invited { channel, .. } => instance.bot_invited(running, conn, channel),
         Event::FeaturesChanged => conn.look(|session| instance.names.learn(session)),
         Event::LoginFailed { why } => {
             tracing::warn!(instance = %instance.scope.instance, why, "the bot could not log in");

@@ -434,7 +434,7 @@ impl Life {
         let (instance, returning, persona) = (Arc::clone(&self.instance), Arc::clone(conn), self.persona.clone());
         self.running.spawn("puppet rooms", async move {
             for room in rooms {
-                if let Err(error) = instance.enter_room(&returning, &persona, &room, None).await {
+                if let Err(error) = instance.enter_room(&returning, &persona, &room).await {
                     tracing::info!(%room, %error, "a puppet could not come back to a channel");
                 }
             }

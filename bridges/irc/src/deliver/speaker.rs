@@ -129,7 +129,7 @@ impl Instance {
         let room = &delivery.target;
         if posting == Posting::Puppets {
             let why = match self.puppet(running, &delivery.author).await {
-                Ok(conn) => match self.enter_room(&conn, &delivery.author.id, room, None).await {
+                Ok(conn) => match self.enter_room(&conn, &delivery.author.id, room).await {
                     Ok(()) => return Ok(Speaker { conn, target, voice: Voice::Own }),
                     Err(failure) => may_be_relayed(room, &failure)?,
                 },

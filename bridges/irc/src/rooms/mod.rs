@@ -11,9 +11,9 @@ use crate::conn::Conn;
 use crate::instance::{Instance, Running};
 use crate::proto::Event;
 use crate::proto::session::{FailureKind, RequestFailure};
-use monster_bridge_api::{DeliveryError, Posting, RemoteId, RoomUse};
+use monster_bridge_api::{DeliveryError, PersonaId, Posting, RemoteId, RoomUse};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -50,6 +50,8 @@ struct Usage {
     posting: Option<Posting>,
     /// Keys that may open it.
     keys: Vec<String>,
+    /// Who has been let in.
+    members: HashSet<PersonaId>,
 }
 
 /// Something heard in a room, and by which connection.
@@ -103,6 +105,11 @@ impl Room {
     pub(crate) fn keys(&self) -> Vec<Option<String>> {
         let keys: Vec<_> = self.usage.lock().keys.iter().cloned().map(Some).collect();
         if keys.is_empty() { vec![None] } else { keys }
+    }
+
+    /// Whether somebody has been let in.
+    pub(crate) fn has(&self, who: &PersonaId) -> bool {
+        self.usage.lock().members.contains(who)
     }
 
     /// The state now.
@@ -210,14 +217,15 @@ impl Instance {
             }
             return;
         }
-        let members = usage.iter().flat_map(|usage| &usage.members);
-        for key in members.filter_map(|(_, pass)| pass.as_deref()) {
+        let let_in = || usage.iter().flat_map(|usage| &usage.members);
+        let members = let_in().map(|(who, _)| who.id.clone()).collect();
+        for key in let_in().filter_map(|(_, pass)| pass.as_deref()) {
             if crate::proto::Middle::new(key).is_ok() && !keys.iter().any(|known| known == key) {
                 keys.push(key.to_owned());
             }
         }
         let posting = usage.and_then(|usage| usage.posting);
-        let usage = Usage { posting, keys };
+        let usage = Usage { posting, keys, members };
         self.set_usage(running, id, usage);
         self.bot.need();
     }

@@ -31,6 +31,52 @@ async fn a_channel_key_opens_the_channel_and_a_wrong_one_does_not() {
 }
 
 #[tokio::test]
+async fn a_key_that_somebody_gave_opens_the_channel_for_nobody_else() {
+    let ergo = Ergo::start().await;
+    let mut bob = IrcClient::connect(ergo.address, "bob", IrcClient::ALL_CAPS).await;
+    for mode in ["puppets", "relay"] {
+        let name = format!("#{mode}");
+        bob.join(&name).await;
+        bob.send(&format!("MODE {name} +k sesame")).await;
+        bob.expect("the key", |line| line.command == "MODE").await;
+        let gateway = Running::start(section_with(ergo.address, &json!({"mode": mode})), &["#x"]).await;
+        let (alice, mallory, locked) = (author("alice"), author("mallory"), RemoteId::new(&name));
+        let join = async |who, pass| gateway.bridge.join(who, &locked, pass).await;
+        assert_eq!(join(&alice, Some("sesame")).await, Ok(Admission::Accepted), "{mode}");
+        let members = vec![(alice.clone(), Some("sesame".to_owned()))];
+        gateway.bridge.use_room(&locked, Some(RoomUse { room: locked.clone(), posting: None, members })).await;
+
+        assert_eq!(join(&mallory, None).await, Ok(Admission::WrongPass), "{mode}");
+        assert_eq!(join(&mallory, Some("wrong")).await, Ok(Admission::WrongPass), "{mode}");
+        assert_eq!(join(&alice, None).await, Ok(Admission::Accepted), "{mode}: who is in is in");
+        assert_eq!(join(&alice, Some("wrong")).await, Ok(Admission::WrongPass), "{mode}");
+        assert_eq!(join(&mallory, Some("sesame")).await, Ok(Admission::Accepted), "{mode}");
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_bots_invitation_lets_in_those_who_waited_for_it_and_nobody_who_comes_later() {
+    let ergo = Ergo::start().await;
+    let mut bob = IrcClient::connect(ergo.address, "bob", IrcClient::ALL_CAPS).await;
+    bob.join("#club").await;
+    bob.send("MODE #club +i").await;
+    bob.expect("the mode", |line| line.command == "MODE").await;
+    let gateway = Running::start(section_with(ergo.address, &json!({"mode": "relay"})), &["#x"]).await;
+    let (alice, club) = (author("alice"), RemoteId::new("#club"));
+    assert_eq!(gateway.bridge.join(&alice, &club, None).await, Ok(Admission::Waiting));
+    bob.send("INVITE gw #club").await;
+    let decided = gateway.host.event("the decision", |event| matches!(event.kind, EventKind::Decided(_))).await;
+    assert_eq!((decided.kind, decided.venue), (EventKind::Decided(Admission::Accepted), to(&alice)));
+    let members = vec![(alice.clone(), None)];
+    gateway.bridge.use_room(&club, Some(RoomUse { room: club.clone(), posting: None, members })).await;
+    assert_eq!(gateway.bridge.join(&alice, &club, None).await, Ok(Admission::Accepted));
+    let later = gateway.bridge.join(&author("mallory"), &club, None).await;
+    assert!(matches!(&later, Err(RequestError::Refused(why)) if why.contains("invited people")), "{later:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn an_invitation_lets_in_whoever_waited_for_it() {
     let ergo = Ergo::start().await;
     let mut bob = IrcClient::connect(ergo.address, "bob", IrcClient::ALL_CAPS).await;
