@@ -93,6 +93,10 @@ pub struct Config {
     /// Tells the server each person's origin, where its operator gave the gateway a WEBIRC block.
     #[serde(default)]
     pub webirc: Option<Webirc>,
+    /// A message of more lines than this is begun, and a link leads to the whole of it; 0 for always
+    /// all of it. Default 30.
+    #[serde(default = "default_max_lines")]
+    pub max_lines: usize,
     /// Where to answer RFC 1413 (ident) queries of the server, e.g. `0.0.0.0:113`, so that it can
     /// tell the people behind one address apart. Default: nowhere.
     #[serde(default)]
@@ -279,6 +283,10 @@ impl Config {
     /// How long silence lasts before the server is asked for a sign of life.
     pub fn keepalive(&self) -> Duration {
         Duration::from_secs(self.keepalive_seconds)
+const fn default_max_lines() -> usize {
+    30
+}
+
     }
 
     /// After how long without use a puppet leaves; `None` never.

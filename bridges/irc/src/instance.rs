@@ -18,6 +18,7 @@ use crate::people::People;
 use crate::profile::Profiles;
 use crate::puppets::Puppets;
 use crate::rooms::Rooms;
+use crate::typing::Typing;
 use futures_util::FutureExt;
 use monster_bridge_api::{AcceptError, Accepted, ConfigError, Event, EventId, Host, Scope};
 use parking_lot::{Mutex, RwLock};
@@ -43,6 +44,7 @@ pub(crate) struct Instance {
     pub(crate) conversations: Conversations,
     pub(crate) marks: Marks,
     pub(crate) flights: Flights,
+    pub(crate) typing: Typing,
     pub(crate) profiles: Profiles,
     pub(crate) ctcp: Answered,
     pub(crate) correspondents: Correspondents,
@@ -80,6 +82,7 @@ impl Instance {
             flights: Flights::default(),
             profiles: Profiles::default(),
             ctcp: Answered::default(),
+            typing: Typing::default(),
             correspondents: Correspondents::default(),
             asked: Asked::default(),
             kicks: Kicks::default(),

@@ -19,6 +19,7 @@ mod ctcp;
 mod deliver;
 mod diagnose;
 pub mod format;
+mod full_text;
 mod hear;
 mod identity;
 mod instance;
@@ -34,12 +35,13 @@ mod puppets;
 mod rooms;
 mod run;
 pub mod split;
+mod typing;
 
 use async_trait::async_trait;
 use instance::{Instance, Running};
 use monster_bridge_api::{
-    Admission, Author, BadName, Bridge, Capabilities, ConfigError, Delivery, DeliveryError, Found, Host, PlaceKind,
-    Profile, Receipt, RemoteId, RequestError, RoomUse, RunError, Scope,
+    Admission, Author, BadName, Bridge, Capabilities, ConfigError, Delivery, DeliveryError, Found, HintDelivery,
+    HintKind, Host, Media, MediaError, PlaceKind, Profile, Receipt, RemoteId, RequestError, RoomUse, RunError, Scope,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,6 +143,17 @@ impl Bridge for Irc {
 
     async fn command(&self, who: &Author, line: &str) -> String {
         command::command(&self.0, who, line).await
+    }
+
+    fn hint(&self, hint: HintDelivery) {
+        if let HintKind::Typing(active) = hint.kind {
+            self.0.show_typing(&hint.author.id, &hint.target, active);
+        }
+    }
+
+    async fn media(&self, reference: &str) -> Result<Media, MediaError> {
+        let running = self.running().ok_or_else(|| MediaError::Unavailable(NOT_RUNNING.to_owned()))?;
+        self.0.open_text(&running, reference).await
     }
 
     async fn diagnose(&self) -> Vec<Result<String, String>> {

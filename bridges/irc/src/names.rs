@@ -39,6 +39,9 @@ pub(crate) struct Abilities {
     pub(crate) replies: bool,
     /// Emoji can be put to messages.
     pub(crate) reacts: bool,
+    /// It can be shown that somebody types.
+    #[serde(default)]
+    pub(crate) types: bool,
 }
 
 impl Names {
@@ -62,6 +65,7 @@ impl Names {
             redacts: session.redacts(),
             replies: session.passes_tag(tags::REPLY),
             reacts: session.passes_tag(tags::REACT),
+            types: session.passes_tag(tags::TYPING),
         };
         self.take_over(&Learnt::of(session.isupport(), abilities));
     }

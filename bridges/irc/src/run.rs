@@ -44,6 +44,8 @@ async fn start(instance: &Arc<Instance>, host: Arc<dyn Host>) -> Result<Arc<Runn
     host.save(EPOCH, Some(&epoch.to_string())).await?;
     instance.people.load(host.load_all("person/").await?);
     instance.conversations.load(host.load_all("conversation/").await?);
+    let (texts, task) = (Arc::clone(instance), Arc::clone(&running));
+    running.spawn("texts", async move { texts.forget_old_texts(&task).await });
     instance.correspondents.load(host.load_all("correspondent/").await?);
     instance.asked.load(&host.load_all("asked/").await?);
     let rooms = host.rooms().await?;

@@ -63,6 +63,13 @@ impl Conversations {
         self.table.lock().contains_key(&(persona.clone(), peer.clone()))
     }
 
+    /// What the other of a conversation is called now, as far as this connection knows without asking;
+    /// `None` where it would have to make sure first.
+    pub(crate) fn certain_nick(&self, conn: &Conn, persona: &PersonaId, peer: &RemoteId) -> Option<RemoteId> {
+        let known = self.get(persona, peer)?;
+        (!known.lost && known.is_fresh(conn)).then(|| RemoteId::new(known.nick))
+    }
+
     fn get(&self, persona: &PersonaId, peer: &RemoteId) -> Option<Conversation> {
         self.table.lock().get(&(persona.clone(), peer.clone())).cloned()
     }

@@ -31,6 +31,7 @@ pub(crate) fn capabilities(instance: &Instance) -> Capabilities {
         recall: support(known.redacts),
         reply: support(known.replies),
         reaction: support(known.reacts),
+        typing: if known.types { Support::Full } else { Support::Dropped },
         ..Capabilities::text_only()
     }
 }
@@ -63,9 +64,14 @@ async fn fly(instance: &Arc<Instance>, running: &Arc<Running>, delivery: &Delive
     }
     let speaker = instance.speaker(running, delivery).await?;
     let done = match &delivery.action {
-        Action::Send { content, reply_to } => send(instance, delivery, &speaker, content, reply_to.as_ref()).await,
-        Action::Edit { content, .. } => send(instance, delivery, &speaker, content, None).await,
-        Action::Recall { target, reason } => recall(instance, delivery, &speaker, target, reason.as_deref()).await,
+        Action::Send { content, reply_to } => {
+            send(instance, running, delivery, &speaker, content, reply_to.as_ref()).await
+        }
+        Action::Edit { content, .. } => send(instance, running, delivery, &speaker, content, None).await,
+        Action::Recall { target, reason } => {
+            instance.forget_text(running, &target.key).await;
+            recall(instance, delivery, &speaker, target, reason.as_deref()).await
+        }
         Action::React { target, emoji, remove } => react(instance, delivery, &speaker, target, emoji, *remove).await,
         _ => Err(DeliveryError::permanent("IRC has nothing like that")),
     };
@@ -77,6 +83,7 @@ async fn fly(instance: &Arc<Instance>, running: &Arc<Running>, delivery: &Delive
 
 async fn send(
     instance: &Instance,
+    running: &Running,
     delivery: &Delivery,
     speaker: &Speaker,
     content: &Content,
@@ -86,6 +93,11 @@ async fn send(
     let mut words = wording::words(instance, content);
     if let (Some(to), None) = (reply_to, answered) {
         words = format!("{}\n{words}", wording::answers(to));
+    }
+    let saying = |words: &str| speaker.saying(&delivery.key, words, content.style, answered);
+    let shortened = instance.shorten(running, &speaker.conn, &delivery.key, &words, saying).await;
+    if let Some(short) = shortened.map_err(|error| DeliveryError::transient(error.to_string()))? {
+        words = short;
     }
     say(instance, delivery, speaker, &words, content.style, answered).await
 }

@@ -76,6 +76,23 @@ pub fn code_at(text: &str) -> Option<(Code, usize)> {
     Some((code, 1))
 }
 
+/// The text without its formatting.
+pub fn without(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = match code_at(rest) {
+            Some((_, length)) => length,
+            None => {
+                plain.push(first);
+                first.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    plain
+}
+
 /// Reads a code, one or two colours after it.
 fn colours(text: &str, read: fn(&[u8]) -> Option<(Ink, usize)>) -> (Code, usize) {
     let bytes = text.as_bytes();

@@ -7,6 +7,7 @@
 mod admission;
 mod channel;
 mod hostile;
+mod long_and_typing;
 mod outage;
 mod plain_servers;
 mod private;
