@@ -10,6 +10,7 @@ use crate::store::{Account, AccountKind, Link, LinkEnd, Mapping, Message, Relati
 use monster_bridge_api::{Bridge, Health, InstanceName, Posting};
 use monster_protocol::{Address, Authority};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What was asked cannot be done.
@@ -150,6 +151,7 @@ impl Admin {
         if checked.len() < 2 {
             return Err(invalid("ends", "a link needs two different rooms at least"));
         }
+        self.each_room_once(&checked)?;
         if pass.is_some() && groups.is_empty() {
             return Err(invalid("pass", "only a group of this gateway has a pass, and none is named"));
         }
@@ -181,6 +183,24 @@ impl Admin {
             Ok(_) => Err(invalid("ends", format!("{address} is not a room"))),
             Err(error) => Err(invalid("ends", error.to_string())),
         }
+    }
+
+    /// Refuses a link in which one room of a network is twice, by way of two instances: whatever is said
+    /// there would be repeated there.
+    fn each_room_once(&self, ends: &[LinkEnd]) -> Result<(), AdminError> {
+        let mut rooms: Vec<Address> = ends.iter().filter_map(|end| end.address.parse().ok()).collect();
+        let links: Vec<_> =
+            ends.iter().filter_map(|end| self.book.graph().read().link_of(&end.address).cloned()).collect();
+        rooms.extend(links.iter().flat_map(|link| link.rooms.iter().map(|room| room.address.clone())));
+        let mut known: HashMap<String, Address> = HashMap::new();
+        for room in rooms {
+            let Ok(Place::Bridge(place)) = self.book.resolve(&room) else { continue };
+            let Some(name) = place.bridge.everywhere(&place.id) else { continue };
+            if let Some(other) = known.insert(name, room.clone()).filter(|other| *other != room) {
+                return Err(invalid("ends", format!("{other} and {room} are one and the same room")));
+            }
+        }
+        Ok(())
     }
 
     async fn make_group(&self, name: String, pass: Option<String>) -> Result<(), AdminError> {

@@ -47,6 +47,12 @@ pub trait Bridge: Send + Sync + 'static {
     async fn may_be_linked(&self, room: &RemoteId) -> Result<(), RequestError> {
         Err(RequestError::Refused(format!("`{room}` can be linked from within it only, or by an administrator")))
     }
+    /// What a room is called whichever instance reaches it, where several instances may be on one network
+    /// (`irc:server/#channel`): a room is never linked with itself. `None` where that cannot be.
+    fn everywhere(&self, _room: &RemoteId) -> Option<String> {
+        None
+    }
+
 
     /// Takes `who` out of a room, or closes the conversation with a person.
     async fn leave(&self, who: &Author, target: &RemoteId) -> Result<(), RequestError>;

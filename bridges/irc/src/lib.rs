@@ -114,6 +114,10 @@ impl Bridge for Irc {
         self.0.is_open(room).await
     }
 
+    fn everywhere(&self, room: &RemoteId) -> Option<String> {
+        Some(format!("irc:{}/{room}", self.0.dialer.server()))
+    }
+
     async fn leave(&self, who: &Author, target: &RemoteId) -> Result<(), RequestError> {
         self.running_for_request()?;
         self.0.dismiss(who, target).await
@@ -141,10 +145,6 @@ impl Bridge for Irc {
         deliver::find(&self.0, &self.running_for_delivery()?, delivery).await
     }
 
-    async fn command(&self, who: &Author, line: &str) -> String {
-        command::command(&self.0, who, line).await
-    }
-
     fn hint(&self, hint: HintDelivery) {
         if let HintKind::Typing(active) = hint.kind {
             self.0.show_typing(&hint.author.id, &hint.target, active);
@@ -154,6 +154,10 @@ impl Bridge for Irc {
     async fn media(&self, reference: &str) -> Result<Media, MediaError> {
         let running = self.running().ok_or_else(|| MediaError::Unavailable(NOT_RUNNING.to_owned()))?;
         self.0.open_text(&running, reference).await
+    }
+
+    async fn command(&self, who: &Author, line: &str) -> String {
+        command::command(&self.0, who, line).await
     }
 
     async fn diagnose(&self) -> Vec<Result<String, String>> {
