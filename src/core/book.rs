@@ -4,6 +4,7 @@
 
 use super::graph::{Graph, Home, home_of};
 use super::places::{NoPlace, Place, Places};
+use super::words;
 use crate::store::{Account, Link, LinkEnd, Mapping, Relation, Store, StoreError};
 use monster_bridge_api::{Author, PersonaId, RoomUse};
 use monster_protocol::{Address, Authority};
@@ -281,7 +282,7 @@ pub(crate) fn persona(
     let name = own_name.or(nickname).map(str::trim).filter(|name| !name.is_empty());
     Author {
         id: PersonaId::new(account.as_str()),
-        name: name.map_or_else(|| account.name().into_owned(), str::to_owned),
+        name: name.map_or_else(|| words::name(&account.name()), words::name),
         picture: local
             .and_then(|account| account.picture.as_deref())
             .or(picture)

@@ -47,8 +47,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 /// The field that serde complains of: the path it stopped at, and for a field that is not there or not
 /// known, its name, which the path may lack. `None` if it is the whole body.
 fn field_at(path: &str, why: &str) -> Option<String> {
-    // `.` is the library's word for "the whole".
-    let path = if path == "." { "" } else { path };
+    // `.` is the library's word for "the whole", `?` for what it did not get to know.
+    let path = path.trim_end_matches('?').trim_end_matches('.');
     let named = ["missing field `", "unknown field `", "duplicate field `"];
     let name = named.iter().find_map(|start| why.strip_prefix(start)?.split('`').next());
     match name.filter(|name| path != *name && !path.ends_with(&format!(".{name}"))) {
@@ -188,6 +188,7 @@ mod tests {
             ("ends[0].port", "unknown field `port`, expected `address`", Some("ends[0].port")),
             ("ends", "invalid type: string \"x\", expected a sequence", Some("ends")),
             (".", "expected value at line 1 column 1", None),
+            ("?", "EOF while parsing an object at line 1 column 1", None),
         ];
         for (path, why, field) in cases {
             assert_eq!(field_at(path, why).as_deref(), field, "{path}: {why}");
