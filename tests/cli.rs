@@ -239,6 +239,42 @@ fn what_is_not_there_or_not_possible_is_said_in_one_line_with_its_code() {
 }
 
 #[test]
+fn a_channel_is_never_linked_with_itself_by_way_of_two_instances() {
+    let place = Place::new();
+    let instance = |name| format!("[bridges.{name}]\nkind = \"irc\"\nserver = \"irc.example.org\"\n");
+    place.configure(&(instance("one") + &instance("two")));
+    let at = |room: &str, bridge: &str| format!("@{room}:{bridge}:localhost:{}", place.port);
+    let group = format!("@lobby:localhost:{}", place.port);
+    place.prints(&["link", "add", &group, &at("#a", "one"), &at("#b", "two")]);
+    for (known, again) in [(at("#c", "one"), at("#c", "two")), (group, at("#B", "one"))] {
+        let (code, why) = place.fails(&["link", "add", &known, &again]);
+        assert!(code == 65 && why.contains("one and the same room"), "{code}: {why}");
+    }
+}
+
+#[test]
+fn every_secret_of_a_bridge_can_stand_in_a_file_and_a_misspelt_key_is_told() {
+    let place = Place::new();
+    std::fs::write(place.path().join("secret"), "a-long-enough-secret\n").unwrap();
+    let sections = [
+        "[bridges.a]\nkind = \"irc\"\nserver = \"x\"\npassword_file = \"secret\"",
+        "[bridges.a]\nkind = \"irc\"\nserver = \"x\"\nsasl = { mechanism = \"plain\", user = \"u\", password_file = \"secret\" }",
+        "[bridges.a]\nkind = \"matrix\"\nhomeserver = \"http://h\"\nserver_name = \"h\"\nas_token_file = \"secret\"",
+        "[bridges.a]\nkind = \"xmpp\"\ndomain = \"a.b\"\nsecret_file = \"secret\"",
+    ];
+    for section in sections {
+        place.configure(section);
+        place.prints(&["check-config"]);
+        place.configure(&section.replace("_file = ", "_fiel = "));
+        let (code, why) = place.fails(&["check-config"]);
+        assert!(code == 78 && why.contains("_fiel: there is no such key; did you mean `"), "{code}: {why}");
+        place.configure(&section.replace("\"secret\"", "\"gone\""));
+        let (code, why) = place.fails(&["check-config"]);
+        assert!(code == 78 && why.contains("_file: gone cannot be read"), "{code}: {why}");
+    }
+}
+
+#[test]
 fn the_administrators_token_is_made_once_and_is_nobody_elses_business() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new();

@@ -2,10 +2,10 @@
 //! the rest is for the kind of bridge, whose own factory says what is wrong with it.
 
 use super::layers::Reader;
-use super::problem::{Place, nearest};
+use super::problem::Place;
 use crate::core::Registry;
 use config::{Value, ValueKind};
-use monster_bridge_api::{Bridge, ConfigError, InstanceName, Scope};
+use monster_bridge_api::{Bridge, ConfigError, InstanceName, Scope, nearest};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;

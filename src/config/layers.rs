@@ -2,10 +2,11 @@
 //! `config` crate, and the [`Reader`] that takes values out of the result and notes every fault
 //! with the place it comes from.
 
-use super::problem::{Place, Problem, nearest};
+use super::problem::{Place, Problem};
 use super::section::Outline;
 use super::setting::{Setting, complaint};
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
+use monster_bridge_api::nearest;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use toml_edit::Document;

@@ -16,7 +16,6 @@ mod setting;
 
 pub use bridges::{Instance, RESERVED};
 pub use layers::Source;
-pub(crate) use problem::nearest;
 pub use problem::{Place, Problem, Problems};
 pub use render::{default_toml, reference};
 pub use sections::{Calls, Delivery, Identity, Limits, Log, Media, Metrics, Server};

@@ -66,25 +66,3 @@ impl fmt::Display for Problems {
         Ok(())
     }
 }
-
-/// The known word that `wrong` was probably meant to be.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(wrong, word), word))
-        .filter(|(distance, word)| *distance <= 1 + word.len() / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_typing_mistake_is_recognised_and_another_word_is_not() {
-        assert_eq!(nearest("listn", ["listen", "public_url"]), Some("listen"));
-        assert_eq!(nearest("publicurl", ["listen", "public_url"]), Some("public_url"));
-        assert_eq!(nearest("colour", ["listen", "public_url"]), None);
-    }
-}

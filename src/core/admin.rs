@@ -293,7 +293,7 @@ impl Admin {
         }
         let known = self.book.places.instances();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let hint = match crate::config::nearest(bridge, known.iter().copied()) {
+        let hint = match monster_bridge_api::nearest(bridge, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are: {}", known.join(", ")),
         };

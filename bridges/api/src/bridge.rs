@@ -6,7 +6,6 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -47,12 +46,12 @@ pub trait Bridge: Send + Sync + 'static {
     async fn may_be_linked(&self, room: &RemoteId) -> Result<(), RequestError> {
         Err(RequestError::Refused(format!("`{room}` can be linked from within it only, or by an administrator")))
     }
+
     /// What a room is called whichever instance reaches it, where several instances may be on one network
     /// (`irc:server/#channel`): a room is never linked with itself. `None` where that cannot be.
     fn everywhere(&self, _room: &RemoteId) -> Option<String> {
         None
     }
-
 
     /// Takes `who` out of a room, or closes the conversation with a person.
     async fn leave(&self, who: &Author, target: &RemoteId) -> Result<(), RequestError>;
@@ -157,8 +156,8 @@ pub struct Scope {
     pub data_dir: std::path::PathBuf,
 }
 
-/// Makes a bridge of one kind from its configuration section, which comes without the key `kind`
-/// and with secrets in place (`key_file` has become `key`). Read it with [`parse_section`].
+/// Makes a bridge of one kind from its configuration section, which comes without the key `kind`.
+/// Read it with [`crate::parse_section`].
 pub type Factory = fn(Scope, serde_json::Value) -> Result<Arc<dyn Bridge>, ConfigError>;
 
 /// A configuration section that cannot be used.
@@ -169,15 +168,4 @@ pub struct ConfigError {
     pub key: String,
     /// What was expected, for a person.
     pub why: String,
-}
-
-/// Reads a configuration section into a bridge's own type; the error names the key at fault. The
-/// type should be `deny_unknown_fields`, so that a misspelt key is not taken for a default.
-pub fn parse_section<T: DeserializeOwned>(section: serde_json::Value) -> Result<T, ConfigError> {
-    serde_path_to_error::deserialize(section).map_err(|error| {
-        let path = error.path().to_string();
-        // The library's word for "the whole".
-        let key = if path == "." { String::new() } else { path };
-        ConfigError { key, why: error.into_inner().to_string() }
-    })
 }

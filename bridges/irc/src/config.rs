@@ -6,8 +6,7 @@
 
 mod read;
 
-use crate::proto::Secret;
-use monster_bridge_api::Posting;
+use monster_bridge_api::{Posting, Reconnect, Secret, host_port};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,9 +46,6 @@ pub struct Config {
     /// The server's own password (`PASS`), for the bot and for puppets.
     #[serde(default)]
     pub password: Option<Secret>,
-    /// A file that holds `password`.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
     /// How the bot logs in, where the network has accounts.
     #[serde(default)]
     pub sasl: Option<Sasl>,
@@ -93,14 +89,14 @@ pub struct Config {
     /// Tells the server each person's origin, where its operator gave the gateway a WEBIRC block.
     #[serde(default)]
     pub webirc: Option<Webirc>,
-    /// A message of more lines than this is begun, and a link leads to the whole of it; 0 for always
-    /// all of it. Default 30.
-    #[serde(default = "default_max_lines")]
-    pub max_lines: usize,
     /// Where to answer RFC 1413 (ident) queries of the server, e.g. `0.0.0.0:113`, so that it can
     /// tell the people behind one address apart. Default: nowhere.
     #[serde(default)]
     pub ident_listen: Option<SocketAddr>,
+    /// A message of more lines than this is begun, and a link leads to the whole of it; 0 for always
+    /// all of it. Default 30.
+    #[serde(default = "default_max_lines")]
+    pub max_lines: usize,
     /// Masks (`nick!user@host`, with `*` and `?`) of users who are never heard.
     #[serde(default)]
     pub ignore: Vec<String>,
@@ -149,9 +145,6 @@ pub struct Sasl {
     /// Its password.
     #[serde(default)]
     pub password: Option<Secret>,
-    /// A file that holds `password`.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
 }
 
 /// A SASL mechanism.
@@ -175,9 +168,6 @@ pub struct NickServ {
     /// The password.
     #[serde(default)]
     pub password: Option<Secret>,
-    /// A file that holds `password`.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
 }
 
 /// A channel to be in from the start.
@@ -222,22 +212,6 @@ impl Default for Flood {
     }
 }
 
-/// Pauses between attempts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Reconnect {
-    /// The first pause, in milliseconds. Default 1000.
-    pub min_ms: u64,
-    /// The longest pause, in milliseconds. Default 300000.
-    pub max_ms: u64,
-}
-
-impl Default for Reconnect {
-    fn default() -> Self {
-        Self { min_ms: 1000, max_ms: 300_000 }
-    }
-}
-
 /// A WEBIRC block of the server.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -245,26 +219,16 @@ pub struct Webirc {
     /// Its password.
     #[serde(default)]
     pub password: Option<Secret>,
-    /// A file that holds `password`.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
     /// The name of this gateway to the server. Default `monster-gateway`.
     #[serde(default = "default_gateway")]
     pub gateway: String,
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
-    }
 }
 
 impl Config {
     /// Host and port of the server; the host without brackets.
     pub fn host_port(&self) -> (&str, u16) {
         let default = if self.tls { 6697 } else { 6667 };
-        read::host_port(&self.server)
-            .map_or((self.server.as_str(), default), |(host, port)| (host, port.unwrap_or(default)))
+        host_port(&self.server).map_or((self.server.as_str(), default), |(host, port)| (host, port.unwrap_or(default)))
     }
 
     /// Channels of the configuration with their keys.
@@ -283,10 +247,6 @@ impl Config {
     /// How long silence lasts before the server is asked for a sign of life.
     pub fn keepalive(&self) -> Duration {
         Duration::from_secs(self.keepalive_seconds)
-const fn default_max_lines() -> usize {
-    30
-}
-
     }
 
     /// After how long without use a puppet leaves; `None` never.
@@ -321,6 +281,10 @@ const fn default_connects() -> u32 {
 
 fn default_encoding() -> String {
     "windows-1252".to_owned()
+}
+
+const fn default_max_lines() -> usize {
+    30
 }
 
 const fn default_history() -> u32 {

@@ -5,12 +5,9 @@ use crate::bot;
 use crate::hear::Ears;
 use crate::instance::{Instance, Running};
 use crate::net::Ident;
-use monster_bridge_api::{Health, Host, HostError, RunError};
+use monster_bridge_api::{Host, HostError, Run, RunError};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-
-/// Where the number of the last run is kept.
-const EPOCH: &str = "epoch";
 
 /// Runs an instance until `stop` is cancelled.
 pub(crate) async fn run(
@@ -19,37 +16,25 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let running = start(instance, host).await.map_err(|error| RunError(error.to_string()))?;
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = running.stop.cancelled() => {}
-    }
+    running.ends(&stop).await;
     take_leave(instance).await;
     instance.set_running(None);
-    let failed = running.finish().await;
+    let ended = running.finish().await;
     instance.rooms.clear();
     instance.puppets.clear();
     instance.puppets.set_ears(None);
     instance.bot.forget();
-    match failed {
-        Some(why) => {
-            running.host.report(Health::Down { why: why.clone() });
-            Err(RunError(why))
-        }
-        None => Ok(()),
-    }
+    ended
 }
 
 async fn start(instance: &Arc<Instance>, host: Arc<dyn Host>) -> Result<Arc<Running>, HostError> {
-    let epoch = host.load(EPOCH).await?.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) + 1;
-    host.save(EPOCH, Some(&epoch.to_string())).await?;
-    instance.people.load(host.load_all("person/").await?);
-    instance.conversations.load(host.load_all("conversation/").await?);
-    let (texts, task) = (Arc::clone(instance), Arc::clone(&running));
-    running.spawn("texts", async move { texts.forget_old_texts(&task).await });
-    instance.correspondents.load(host.load_all("correspondent/").await?);
-    instance.asked.load(&host.load_all("asked/").await?);
-    let rooms = host.rooms().await?;
-    let running = Arc::new(Running::new(host, CancellationToken::new(), ident(instance).await, epoch));
+    let run = Run::begin(&instance.scope.instance, host).await?;
+    instance.people.load(run.host.load_all("person/").await?);
+    instance.conversations.load(run.host.load_all("conversation/").await?);
+    instance.correspondents.load(run.host.load_all("correspondent/").await?);
+    instance.asked.load(&run.host.load_all("asked/").await?);
+    let rooms = run.host.rooms().await?;
+    let running = Arc::new(Running::new(run, ident(instance).await));
     instance.set_running(Some(Arc::clone(&running)));
     let ears = Ears::open(instance, &running);
     instance.puppets.set_ears(Some(ears.clone()));
@@ -59,6 +44,8 @@ async fn start(instance: &Arc<Instance>, host: Arc<dyn Host>) -> Result<Arc<Runn
     }
     instance.use_configured(&running);
     instance.bring_back_puppets(&running);
+    let (texts, task) = (Arc::clone(instance), Arc::clone(&running));
+    running.spawn("texts", async move { texts.forget_old_texts(&task).await });
     running.spawn("bot", bot::tend(Arc::clone(instance), Arc::clone(&running), ears));
     Ok(running)
 }

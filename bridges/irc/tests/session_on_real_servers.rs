@@ -3,8 +3,9 @@
 //! session; the bridge's own is tested with the bridge.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use monster_bridge_api::Secret;
 use monster_bridge_irc::proto::{
-    Event, Lines, Middle, Secret, Session, SessionConfig, Target, Trailing,
+    Event, Lines, Middle, Session, SessionConfig, Target, Trailing,
     session::{
         Answer, Credentials, FailureKind, HistoryItem, HistoryRange, Manner, Place, RequestId, SaslConfig, Saying,
         SendFailure, SendToken, Timing,

@@ -14,9 +14,6 @@ mod client;
 pub mod html;
 pub mod id;
 pub mod map;
-mod secret;
-
-pub use secret::Secret;
 
 use monster_bridge_api::{Bridge, ConfigError, Scope};
 use serde_json::Value;

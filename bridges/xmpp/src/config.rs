@@ -1,9 +1,8 @@
 //! The configuration section of an XMPP instance: every key with its meaning, its default and its
 //! limits. Nothing here connects anywhere; the factory reads it, everything else only looks.
 
-use monster_bridge_api::{ConfigError, Posting, parse_section};
+use monster_bridge_api::{ConfigError, Posting, Reconnect, Secret, host_port, parse_section};
 use serde::Deserialize;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,15 +28,9 @@ pub struct Config {
     /// Its password.
     #[serde(default)]
     pub password: Secret,
-    /// A file that holds `password`.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
     /// The secret that the server's configuration gives the component.
     #[serde(default)]
     pub secret: Secret,
-    /// A file that holds `secret`.
-    #[serde(default)]
-    pub secret_file: Option<PathBuf>,
     /// How the connection is kept secret: `none` (default of a component, which usually runs beside its
     /// server), `tls` from its beginning, or `starttls` (default of an account; not for components).
     #[serde(default)]
@@ -100,49 +93,13 @@ pub enum Encryption {
     Starttls,
 }
 
-/// Pauses between attempts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Reconnect {
-    /// The first pause, in milliseconds. Default 1000.
-    pub min_ms: u64,
-    /// The longest pause, in milliseconds. Default 300000.
-    pub max_ms: u64,
-}
-
-impl Default for Reconnect {
-    fn default() -> Self {
-        Self { min_ms: 1000, max_ms: 300_000 }
-    }
-}
-
-/// A password, which does not print itself.
-#[derive(Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The password.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 impl Config {
-    /// Reads a section, in which secrets stand in place.
+    /// Reads a section.
     ///
     /// # Errors
     /// Names the key at fault.
     pub fn read(section: serde_json::Value) -> Result<Self, ConfigError> {
         let mut config: Self = parse_section(section)?;
-        read_secret("secret", &mut config.secret, config.secret_file.as_deref())?;
-        read_secret("password", &mut config.password, config.password_file.as_deref())?;
         config.check()?;
         match config.mode {
             Mode::Component => config.domain = domain("domain", &config.domain)?,
@@ -165,7 +122,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if self.server.as_deref().is_some_and(|server| host_port(server, 1).is_none()) {
+        if self.server.as_deref().is_some_and(|server| host_port(server).is_none()) {
             return Err(wrong("server", "expected host:port"));
         }
         let (mine, other) = match self.mode {
@@ -184,9 +141,7 @@ impl Config {
         if jid::ResourcePart::new(&self.nick).is_err() || self.nick.is_empty() {
             return Err(wrong("nick", "expected a nick as XMPP has them"));
         }
-        if self.reconnect.min_ms == 0 || self.reconnect.max_ms < self.reconnect.min_ms {
-            return Err(wrong("reconnect", "expected 0 < min_ms ≤ max_ms"));
-        }
+        self.reconnect.check()?;
         let counts = [
             ("history_limit", u64::from(self.history_limit)),
             ("keepalive_seconds", self.keepalive_seconds),
@@ -204,7 +159,8 @@ impl Config {
             Mode::Component => ("127.0.0.1", 5347),
             Mode::Account => (self.account_domain(), 5222),
         };
-        self.server.as_deref().and_then(|server| host_port(server, port)).unwrap_or((host, port))
+        let named = self.server.as_deref().and_then(host_port);
+        named.map_or((host, port), |(host, named)| (host, named.unwrap_or(port)))
     }
 
     /// The gateway's own address: the component's domain, or the account.
@@ -258,20 +214,6 @@ impl Config {
     }
 }
 
-fn host_port(server: &str, default: u16) -> Option<(&str, u16)> {
-    let (host, rest) = match server.strip_prefix('[') {
-        Some(inner) => inner.split_once(']')?,
-        None => server.rfind(':').map_or((server, ""), |at| server.split_at(at)),
-    };
-    let valid = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/');
-    let port = match rest.strip_prefix(':') {
-        Some(digits) => digits.parse().ok().filter(|port| *port > 0)?,
-        None if rest.is_empty() => default,
-        None => return None,
-    };
-    valid.then_some((host, port))
-}
-
 fn domain(key: &str, text: &str) -> Result<String, ConfigError> {
     match jid::BareJid::new(text) {
         Ok(jid) if jid.node().is_none() => Ok(jid.to_string()),
@@ -284,17 +226,6 @@ fn account(text: &str) -> Result<String, ConfigError> {
         Ok(jid) if jid.node().is_some() => Ok(jid.to_string()),
         _ => Err(wrong("account", "expected an address, e.g. `bot@example.org`")),
     }
-}
-
-fn read_secret(key: &str, secret: &mut Secret, file: Option<&std::path::Path>) -> Result<(), ConfigError> {
-    let Some(file) = file else { return Ok(()) };
-    if !secret.reveal().is_empty() {
-        return Err(wrong(key, format!("expected either {key} or {key}_file, not both")));
-    }
-    let unreadable = |error| wrong(&format!("{key}_file"), format!("{} cannot be read: {error}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(unreadable)?;
-    *secret = Secret(text.trim_end_matches(['\r', '\n']).to_owned());
-    Ok(())
 }
 
 fn bare(key: &str, text: &str) -> Result<String, ConfigError> {
@@ -358,11 +289,5 @@ mod tests {
         assert_eq!(key_of(json!({"mode": "account", "account": "example.org", "password": "s"})), "account");
         assert_eq!(key_of(json!({"mode": "account", "account": "a@b"})), "password");
         assert_eq!(key_of(json!({"domain": "a", "secret": "s", "encryption": "starttls"})), "encryption");
-    }
-
-    #[test]
-    fn a_secret_is_never_printed() {
-        let config = Config::read(json!({"domain": "a", "secret": "hunter2"})).unwrap();
-        assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

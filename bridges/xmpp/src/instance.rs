@@ -11,17 +11,11 @@ use crate::rooms::Rooms;
 use crate::service::Service;
 use crate::services::Services;
 use crate::session::Session;
-use futures_util::FutureExt;
-use monster_bridge_api::{AcceptError, Accepted, Event, EventId, Host, RemoteId, Scope};
-use parking_lot::{Mutex, RwLock};
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use monster_bridge_api::{RemoteId, Run, Scope};
+use parking_lot::RwLock;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// The resource of everybody who appears through the component.
 pub(crate) const RESOURCE: &str = "monster";
@@ -39,16 +33,18 @@ pub(crate) struct Instance {
     running: RwLock<Option<Arc<Running>>>,
 }
 
-/// What there is only while the instance runs.
+/// What there is only while the instance runs: what every bridge's run has, and the connection.
 pub(crate) struct Running {
-    pub(crate) host: Arc<dyn Host>,
-    /// Everything ends.
-    pub(crate) stop: CancellationToken,
+    run: Run,
     session: watch::Sender<Option<Arc<Session>>>,
-    failed: Mutex<Option<String>>,
-    tasks: TaskTracker,
-    epoch: u64,
-    events: AtomicU64,
+}
+
+impl Deref for Running {
+    type Target = Run;
+
+    fn deref(&self) -> &Run {
+        &self.run
+    }
 }
 
 impl Instance {
@@ -90,16 +86,8 @@ impl Instance {
 
 impl Running {
     /// The things of a run.
-    pub(crate) fn new(host: Arc<dyn Host>, epoch: u64) -> Self {
-        Self {
-            host,
-            stop: CancellationToken::new(),
-            session: watch::Sender::new(None),
-            failed: Mutex::new(None),
-            tasks: TaskTracker::new(),
-            epoch,
-            events: AtomicU64::new(0),
-        }
+    pub(crate) fn new(run: Run) -> Self {
+        Self { run, session: watch::Sender::new(None) }
     }
 
     /// The connection, if there is one.
@@ -110,69 +98,5 @@ impl Running {
     /// There is a connection, or there is none any more.
     pub(crate) fn set_session(&self, session: Option<Arc<Session>>) {
         self.session.send_replace(session);
-    }
-
-    /// Runs something until it is done or everything ends. A panic in it ends the run.
-    pub(crate) fn spawn(self: &Arc<Self>, what: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let running = Arc::clone(self);
-        self.tasks.spawn(async move {
-            let stop = running.stop.clone();
-            let guarded = AssertUnwindSafe(task).catch_unwind();
-            let Some(Err(_)) = stop.run_until_cancelled(guarded).await else { return };
-            tracing::error!(task = what, "a task of the xmpp bridge panicked");
-            *running.failed.lock() = Some(format!("the task `{what}` panicked"));
-            running.stop.cancel();
-        });
-    }
-
-    /// Waits until everything has ended, a few seconds at most; why it ended before its time.
-    pub(crate) async fn finish(&self) -> Option<String> {
-        self.stop.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await.is_err() {
-            tracing::warn!("some tasks of the xmpp bridge did not end in time");
-        }
-        self.failed.lock().take()
-    }
-
-    /// An id for an event that nobody gave one: unique within the instance for ever, because each
-    /// run has an epoch of its own.
-    pub(crate) fn own_id(&self) -> EventId {
-        EventId::new(format!("own-{}-{}", self.epoch, self.events.fetch_add(1, Ordering::Relaxed)))
-    }
-
-    /// Hands events of one venue over, in their order, until all are taken; gives what became of each.
-    /// `None` if everything ends before.
-    pub(crate) async fn accept(&self, mut events: Vec<Event>) -> Option<Vec<Result<Accepted, String>>> {
-        let mut outcomes = Vec::with_capacity(events.len());
-        let mut pause = Duration::from_millis(50);
-        while !events.is_empty() {
-            let mut taken = 0;
-            for outcome in self.stop.run_until_cancelled(self.host.accept_all(events.clone())).await? {
-                match outcome {
-                    Ok(accepted) => outcomes.push(Ok(accepted)),
-                    Err(AcceptError::Refused(why)) => outcomes.push(Err(why)),
-                    Err(AcceptError::Unavailable(error)) => {
-                        tracing::warn!(%error, "the journal does not take events now");
-                        break;
-                    }
-                }
-                taken += 1;
-            }
-            events.drain(..taken.min(events.len()));
-            if taken == 0 {
-                self.stop.run_until_cancelled(tokio::time::sleep(pause)).await?;
-                pause = (pause * 2).min(Duration::from_secs(5));
-            }
-        }
-        Some(outcomes)
-    }
-
-    /// Saves something of our own; what cannot be saved now is only logged: it is news again when it
-    /// next changes.
-    pub(crate) async fn save(&self, key: &str, value: Option<&str>) {
-        if let Err(error) = self.host.save(key, value).await {
-            tracing::warn!(%error, "a value could not be saved");
-        }
     }
 }

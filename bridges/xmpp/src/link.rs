@@ -8,15 +8,11 @@ use crate::services::Services;
 use crate::session::Session;
 use crate::xml::{Make, el, ns};
 use minidom::Element;
-use monster_bridge_api::{Health, Host, HostError, RunError};
-use rand::RngExt;
+use monster_bridge_api::{Backoff, Health, Host, HostError, Run, RunError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-/// Where the number of the last run is kept.
-const EPOCH: &str = "epoch";
 
 /// Runs an instance until `stop` is cancelled.
 pub(crate) async fn run(
@@ -25,10 +21,7 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let running = start(instance, host).await.map_err(|error| RunError(error.to_string()))?;
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = running.stop.cancelled() => {}
-    }
+    running.ends(&stop).await;
     if let Some(session) = running.session() {
         let leaving = async {
             for room in instance.rooms.all() {
@@ -40,28 +33,21 @@ pub(crate) async fn run(
         let _ = tokio::time::timeout(Duration::from_secs(4), leaving).await;
     }
     instance.set_running(None);
-    let failed = running.finish().await;
+    let ended = running.finish().await;
     instance.rooms.clear();
     instance.people.clear();
     instance.service.clear();
     instance.calls.clear();
-    match failed {
-        Some(why) => {
-            running.host.report(Health::Down { why: why.clone() });
-            Err(RunError(why))
-        }
-        None => Ok(()),
-    }
+    ended
 }
 
 async fn start(instance: &Arc<Instance>, host: Arc<dyn Host>) -> Result<Arc<Running>, HostError> {
-    let epoch = host.load(EPOCH).await?.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) + 1;
-    host.save(EPOCH, Some(&epoch.to_string())).await?;
-    instance.services.load(host.load_all(Services::kept()).await?);
-    instance.people.load(host.load_all(People::kept()).await?);
-    instance.people.load_correspondents(host.load_all(People::kept_correspondents()).await?);
-    let rooms = host.rooms().await?;
-    let running = Arc::new(Running::new(host, epoch));
+    let run = Run::begin(&instance.scope.instance, host).await?;
+    instance.services.load(run.host.load_all(Services::kept()).await?);
+    instance.people.load(run.host.load_all(People::kept()).await?);
+    instance.people.load_correspondents(run.host.load_all(People::kept_correspondents()).await?);
+    let rooms = run.host.rooms().await?;
+    let running = Arc::new(Running::new(run));
     instance.set_running(Some(Arc::clone(&running)));
     for usage in rooms {
         let room = usage.room.clone();
@@ -72,12 +58,12 @@ async fn start(instance: &Arc<Instance>, host: Arc<dyn Host>) -> Result<Arc<Runn
 }
 
 async fn stay_connected(instance: Arc<Instance>, running: Arc<Running>) {
-    let mut failures = 0;
+    let mut backoff = Backoff::new(instance.config.reconnect);
     loop {
         running.host.report(Health::Connecting);
         let why = match Session::open(&instance.config).await {
             Ok((session, heard)) => {
-                failures = 0;
+                backoff.reset();
                 running.set_session(Some(Arc::clone(&session)));
                 running.host.report(Health::Up);
                 tracing::info!(instance = %instance.scope.instance, domain = instance.personas.domain(), "connected");
@@ -91,8 +77,7 @@ async fn stay_connected(instance: Arc<Instance>, running: Arc<Running>) {
         };
         tracing::warn!(instance = %instance.scope.instance, why, "not connected");
         running.host.report(Health::Down { why });
-        tokio::time::sleep(pause(&instance, failures)).await;
-        failures += 1;
+        tokio::time::sleep(backoff.pause()).await;
     }
 }
 
@@ -129,11 +114,4 @@ async fn hear_all(
             }
         }
     }
-}
-
-/// The pause before the next attempt: doubled each time, and never the same for everybody.
-fn pause(instance: &Instance, failures: u32) -> Duration {
-    let reconnect = &instance.config.reconnect;
-    let longest = reconnect.min_ms.saturating_mul(1 << failures.min(16)).min(reconnect.max_ms);
-    Duration::from_millis(rand::rng().random_range(longest / 2..=longest))
 }

@@ -1,8 +1,9 @@
 //! What holds for any input of the target `irc_line`: the first byte chooses a server, the rest is
 //! what that server says. The tests of `bridges/irc` replay its seeds with it.
 
+use monster_bridge_api::Secret;
 use monster_bridge_irc::proto::{
-    Event, Lines, Middle, Secret, Session, SessionConfig, Target, Trailing,
+    Event, Lines, Middle, Session, SessionConfig, Target, Trailing,
     session::{Credentials, HistoryRange, Manner, RequestId, SaslConfig, Saying, SendToken, Timing},
 };
 use std::{

@@ -53,7 +53,9 @@ fn push(out: &mut String, source: &str, name: &str, prefix: &str) {
         if fields_of(source, inner).is_some() {
             push(out, source, inner, &format!("{prefix}{field}."));
         } else {
-            let _ = writeln!(out, "| `{prefix}{field}` | {} | {} |", what(&kind), doc.replace('|', "\\|"));
+            let file =
+                if inner == "Secret" { format!(" Can be given as `{prefix}{field}_file`.") } else { String::new() };
+            let _ = writeln!(out, "| `{prefix}{field}` | {} | {}{file} |", what(&kind), doc.replace('|', "\\|"));
         }
     }
 }

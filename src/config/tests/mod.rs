@@ -210,12 +210,24 @@ fn held(file: &str, expected: &str) {
 
 #[test]
 fn the_documentation_of_the_keys_is_up_to_date() {
-    let irc = fields::table(include_str!("../../../bridges/irc/src/config.rs"), "Config");
+    let irc = fields::table(
+        concat!(
+            include_str!("../../../bridges/irc/src/config.rs"),
+            include_str!("../../../bridges/api/src/backoff.rs")
+        ),
+        "Config",
+    );
     let echo = fields::table(include_str!("../../../bridges/echo/src/config.rs"), "Config");
     assert!(irc.contains("| `flood.burst` | a whole number | Lines that may go at once. Default 5. |"), "{irc}");
     let matrix = fields::table(include_str!("../../../bridges/matrix/src/appservice/config.rs"), "Config");
     let account = fields::table(include_str!("../../../bridges/matrix/src/account/config.rs"), "Config");
-    let xmpp = fields::table(include_str!("../../../bridges/xmpp/src/config.rs"), "Config");
+    let xmpp = fields::table(
+        concat!(
+            include_str!("../../../bridges/xmpp/src/config.rs"),
+            include_str!("../../../bridges/api/src/backoff.rs")
+        ),
+        "Config",
+    );
     let kinds = format!(
         "\n### `kind = \"irc\"`\n\n{irc}\n### `kind = \"matrix\"`, `mode = \"appservice\"`\n\n{matrix}\n\
          ### `kind = \"matrix\"`, `mode = \"account\"`\n\n{account}\n\

@@ -2,39 +2,17 @@
 //! key that is wrong and what was expected.
 
 use super::Config;
-use crate::proto::Secret;
-use monster_bridge_api::ConfigError;
-use std::path::Path;
+use monster_bridge_api::{ConfigError, Secret, host_port, parse_section};
 
 /// What the name of a channel begins with, on the networks there are (RFC 2811 §2.1).
 const CHANNEL_MARKS: [char; 4] = ['#', '&', '+', '!'];
 
 impl Config {
-    /// Reads a section and the files that hold its secrets.
+    /// Reads a section.
     pub fn read(section: serde_json::Value) -> Result<Self, ConfigError> {
-        let mut config: Self = serde_path_to_error::deserialize(section).map_err(|e| {
-            let path = e.path().to_string();
-            let key = if path == "." { "" } else { &path };
-            let why = e.inner().to_string();
-            unknown_key(key, &why).unwrap_or_else(|| wrong(key, why))
-        })?;
-        config.read_secrets()?;
+        let config: Self = parse_section(section)?;
         config.check()?;
         Ok(config)
-    }
-
-    fn read_secrets(&mut self) -> Result<(), ConfigError> {
-        secret("password", &mut self.password, self.password_file.as_deref())?;
-        if let Some(sasl) = &mut self.sasl {
-            secret("sasl.password", &mut sasl.password, sasl.password_file.as_deref())?;
-        }
-        if let Some(service) = &mut self.nickserv {
-            secret("nickserv.password", &mut service.password, service.password_file.as_deref())?;
-        }
-        if let Some(webirc) = &mut self.webirc {
-            secret("webirc.password", &mut webirc.password, webirc.password_file.as_deref())?;
-        }
-        Ok(())
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -42,6 +20,7 @@ impl Config {
             return Err(wrong("server", "expected host:port, e.g. irc.example.org:6697"));
         }
         self.check_identity()?;
+        self.check_secrets()?;
         self.check_limits()?;
         for (at, (name, key)) in self.channels().enumerate() {
             let is_channel = name.starts_with(CHANNEL_MARKS) && name.len() >= 2;
@@ -118,6 +97,13 @@ impl Config {
         Ok(())
     }
 
+    fn check_secrets(&self) -> Result<(), ConfigError> {
+        single_line("password", self.password.as_ref())?;
+        single_line("sasl.password", self.sasl.as_ref().and_then(|sasl| sasl.password.as_ref()))?;
+        single_line("nickserv.password", self.nickserv.as_ref().and_then(|service| service.password.as_ref()))?;
+        single_line("webirc.password", self.webirc.as_ref().and_then(|webirc| webirc.password.as_ref()))
+    }
+
     fn check_limits(&self) -> Result<(), ConfigError> {
         if self.flood.burst == 0 {
             return Err(wrong("flood.burst", "expected at least 1 line"));
@@ -125,9 +111,7 @@ impl Config {
         if !(self.flood.per_second.is_finite() && self.flood.per_second > 0.0) {
             return Err(wrong("flood.per_second", "expected a number above 0"));
         }
-        if self.reconnect.min_ms == 0 || self.reconnect.max_ms < self.reconnect.min_ms {
-            return Err(wrong("reconnect", "expected 0 < min_ms ≤ max_ms"));
-        }
+        self.reconnect.check()?;
         let counts = [
             ("connects_per_minute", u64::from(self.connects_per_minute)),
             ("history_limit", u64::from(self.history_limit)),
@@ -140,29 +124,6 @@ impl Config {
             None => Ok(()),
         }
     }
-}
-
-/// What serde says about a key that it does not know, for a person: names the nearest known one.
-fn unknown_key(at: &str, why: &str) -> Option<ConfigError> {
-    let mut names = why.strip_prefix("unknown field `")?.split('`').step_by(2);
-    let unknown = names.next()?;
-    let near = names.map(|known| (strsim::jaro_winkler(unknown, known), known)).max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = near.filter(|(score, _)| *score > 0.7).map(|(_, known)| format!("; did you mean `{known}`?"));
-    // The path ends with the unknown key itself, or (in an older serde) with the table it stands in.
-    let table = at.strip_suffix(unknown).map_or(at, |table| table.trim_end_matches('.'));
-    let key = if table.is_empty() { unknown.to_owned() } else { format!("{table}.{unknown}") };
-    Some(wrong(&key, format!("there is no such key{}", hint.unwrap_or_default())))
-}
-
-fn secret(key: &str, value: &mut Option<Secret>, file: Option<&Path>) -> Result<(), ConfigError> {
-    let Some(file) = file else { return single_line(key, value.as_ref()) };
-    if value.is_some() {
-        return Err(wrong(key, format!("expected either {key} or {key}_file, not both")));
-    }
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| wrong(&format!("{key}_file"), format!("{} cannot be read: {e}", file.display())))?;
-    *value = Some(Secret::new(text.trim_end_matches(['\r', '\n'])));
-    single_line(key, value.as_ref())
 }
 
 fn one_line(key: &str, text: &str) -> Result<(), ConfigError> {
@@ -180,21 +141,6 @@ fn single_line(key: &str, value: Option<&Secret>) -> Result<(), ConfigError> {
 
 fn wrong(key: &str, why: impl Into<String>) -> ConfigError {
     ConfigError { key: key.to_owned(), why: why.into() }
-}
-
-/// Splits `host`, `host:port`, `[v6]` and `[v6]:port`.
-pub(super) fn host_port(server: &str) -> Option<(&str, Option<u16>)> {
-    let (host, rest) = match server.strip_prefix('[') {
-        Some(inner) => inner.split_once(']')?,
-        None => server.find(':').map_or((server, ""), |at| server.split_at(at)),
-    };
-    let valid = !host.is_empty() && host.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '/');
-    let port = match rest.strip_prefix(':') {
-        Some(digits) => Some(digits.parse::<u16>().ok().filter(|port| *port > 0)?),
-        None if rest.is_empty() => None,
-        None => return None,
-    };
-    valid.then_some((host, port))
 }
 
 #[cfg(test)]

@@ -12,4 +12,4 @@ mod pacer;
 pub(crate) use bucket::Bucket;
 pub(crate) use dial::{Caller, DialError, Dialer, Stream};
 pub(crate) use ident::{Ident, IdentEntry};
-pub(crate) use pacer::{Backoff, Pacer, Urgency};
+pub(crate) use pacer::{Pacer, Urgency};

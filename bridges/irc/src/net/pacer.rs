@@ -2,10 +2,8 @@
 //! a netsplit of a thousand puppets, or a restart, is no storm.
 //!
 //! The pacer hands out turns at the configured rate, urgent ones first, and stops for everybody when
-//! the server says that connections come too fast. [`Backoff`] is one connection's own growing
-//! pause.
+//! the server says that connections come too fast. One connection's own growing pause is its `Backoff`.
 
-use crate::config::Reconnect;
 use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -145,32 +143,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The growing, jittered pause of one connection between its attempts.
-#[derive(Debug)]
-pub(crate) struct Backoff {
-    bounds: Reconnect,
-    next_ms: u64,
-}
-
-impl Backoff {
-    /// A backoff that starts at its shortest pause.
-    pub(crate) fn new(bounds: Reconnect) -> Self {
-        Self { bounds, next_ms: bounds.min_ms }
-    }
-
-    /// The pause to make now; the next one is twice as long.
-    pub(crate) fn pause(&mut self) -> Duration {
-        let ms = self.next_ms;
-        self.next_ms = ms.saturating_mul(2).min(self.bounds.max_ms);
-        Duration::from_millis(rand::random_range(ms / 2..=ms))
-    }
-
-    /// All is well again.
-    pub(crate) fn reset(&mut self) {
-        self.next_ms = self.bounds.min_ms;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,14 +191,5 @@ mod tests {
         assert!(start.elapsed() >= FIRST_COMPLAINT);
         let second = pacer.complained();
         assert!(second > first.mul_f64(1.3), "{first:?} then {second:?}");
-    }
-
-    #[test]
-    fn pauses_grow_to_their_limit_and_start_over() {
-        let mut backoff = Backoff::new(Reconnect { min_ms: 100, max_ms: 1000 });
-        let last = (0..10).map(|_| backoff.pause()).last().expect("some");
-        assert!(last >= Duration::from_millis(500) && last <= Duration::from_secs(1));
-        backoff.reset();
-        assert!(backoff.pause() <= Duration::from_millis(100));
     }
 }

@@ -22,6 +22,6 @@ pub use casemap::CaseMap;
 pub use framing::Lines;
 pub use isupport::Isupport;
 pub use line::{Message, Source};
-pub use param::{BadParam, Middle, Secret, Target, Trailing};
+pub use param::{BadParam, Middle, Target, Trailing};
 pub use session::{Event, Session, SessionConfig};
 pub use tags::DeliveryMark;

@@ -43,10 +43,6 @@ pub enum BadParam {
     TooLong,
 }
 
-/// A password or the like: never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
 impl Middle {
     /// Takes the text if it can be a parameter.
     pub fn new(text: impl Into<String>) -> Result<Self, BadParam> {
@@ -130,24 +126,6 @@ impl Target {
     }
 }
 
-impl Secret {
-    /// Keeps it.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// What it is, to be sent and never to be logged.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 impl fmt::Display for Middle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -197,10 +175,5 @@ mod tests {
         for text in ["$*", "a,b", "bob!b@h", "bob@srv", "*", "#rust", "bob%host", "@#c"] {
             assert_eq!(Target::nick(text), Err(BadParam::NotATarget), "{text}");
         }
-    }
-
-    #[test]
-    fn a_secret_does_not_print_itself() {
-        assert!(!format!("{:?}", Secret::new("hunter2")).contains("hunter2"));
     }
 }

@@ -2,11 +2,12 @@
 //! The session feeds it `AUTHENTICATE` lines and sends what it answers.
 
 use super::{
-    param::{Middle, Secret},
+    param::Middle,
     scram::{Scram, ScramError},
     session::{Credentials, SaslConfig},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use monster_bridge_api::Secret;
 use std::collections::VecDeque;
 
 /// A mechanism we can speak, strongest first.

@@ -1,9 +1,9 @@
 //! SCRAM-SHA-256 (RFC 5802 with the hash of RFC 7677), the client's side, without channel binding.
 //! Called by `sasl`, which does the framing.
 
-use super::param::Secret;
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest, hmac, pbkdf2};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use monster_bridge_api::Secret;
 use std::num::NonZeroU32;
 
 /// Rounds a server may ask for: fewer are not safe (RFC 7677 §4), more would keep us busy for it.

@@ -1,14 +1,12 @@
 //! The life of one room: get in, read what was missed, hand over what is heard, come back.
 
 use super::{Item, Room, Status};
-use crate::config::Reconnect;
 use crate::conn::Conn;
 use crate::hear::{Listener, Reading};
 use crate::instance::{Instance, Running};
-use crate::net::Backoff;
 use crate::proto::Event;
 use crate::proto::session::{FailureKind, RequestFailure};
-use monster_bridge_api::{ACCEPT_AT_ONCE, EventKind, RemoteUser, Venue};
+use monster_bridge_api::{ACCEPT_AT_ONCE, Backoff, EventKind, Reconnect, RemoteUser, Venue};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};

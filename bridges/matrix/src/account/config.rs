@@ -1,8 +1,7 @@
 //! The configuration section of an instance in *account* mode.
 
 use crate::id;
-use crate::secret::Secret;
-use monster_bridge_api::{ConfigError, PersonaId, parse_section};
+use monster_bridge_api::{ConfigError, PersonaId, Secret, parse_section};
 use serde::Deserialize;
 
 /// One instance, as its section `[bridges.NAME]` with `mode = "account"` says.

@@ -23,13 +23,12 @@ pub(crate) use config::Config;
 use crate::book::Book;
 use crate::id;
 use crate::map::PowerLevels;
-use crate::secret::Secret;
 use async_trait::async_trait;
 use matrix_sdk::Client;
 use monster_bridge_api::{
     Admission, Ask, Author, BadName, Bridge, Capabilities, Delivery, DeliveryError, Found, Health, HintDelivery, Host,
     Media, MediaError, PersonaId, PlaceKind, Profile, Receipt, RemoteId, RequestError, RoomUse, RunError, Scope,
-    Support,
+    Secret, Support,
 };
 use parking_lot::{Mutex, RwLock};
 use session::{Credentials, Home};

@@ -1,8 +1,7 @@
 //! The configuration section of an instance in *appservice* mode.
 
 use crate::id;
-use crate::secret::Secret;
-use monster_bridge_api::{ConfigError, Posting, parse_section};
+use monster_bridge_api::{ConfigError, Posting, Secret, parse_section};
 use serde::Deserialize;
 
 /// One instance, as its section `[bridges.NAME]` with `mode = "appservice"` says.

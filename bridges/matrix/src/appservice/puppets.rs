@@ -5,8 +5,7 @@
 use super::instance::{Instance, Running};
 use crate::client::{Ask, Client, Failure};
 use crate::map::text_at;
-use crate::secret::Secret;
-use monster_bridge_api::{Author, PersonaId};
+use monster_bridge_api::{Author, PersonaId, Secret};
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use std::collections::HashMap;

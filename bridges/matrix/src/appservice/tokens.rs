@@ -2,7 +2,7 @@
 //! once and kept in the instance's directory.
 
 use super::config::Config;
-use crate::secret::Secret;
+use monster_bridge_api::Secret;
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
 use std::path::Path;

@@ -8,8 +8,7 @@ mod pacer;
 
 pub(crate) use pacer::Pacer;
 
-use crate::secret::Secret;
-use monster_bridge_api::{DeliveryError, RequestError};
+use monster_bridge_api::{DeliveryError, RequestError, Secret};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Body, Method, Response};
 use serde_json::Value;

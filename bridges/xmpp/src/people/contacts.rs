@@ -203,7 +203,7 @@ impl Instance {
                     self.decided(running, &pair, &from, persona, Admission::Refused).await;
                 } else if had {
                     let event = self.private_event(running, &from, persona, EventKind::Closed);
-                    running.accept(vec![event]).await;
+                    running.accept(event).await;
                 }
             }
             Some("unsubscribe") => {
@@ -240,7 +240,7 @@ impl Instance {
         self.change(running, pair, |contact| contact.asked_us = true).await;
         let pass = text_of(subscribe, "status", ns::CLIENT).filter(|words| !words.is_empty());
         let event = self.private_event(running, from, persona, EventKind::Request { pass });
-        let Some(outcomes) = running.accept(vec![event]).await else { return };
+        let Some(outcomes) = running.accept_all(vec![event]).await else { return };
         match outcomes.into_iter().next() {
             // They are in touch already: nobody needs to be asked.
             Some(Ok(Accepted::Unconcerned)) => {
@@ -268,7 +268,7 @@ impl Instance {
         // Whoever waits in `befriend` gives the answer there.
         if !waited_for {
             let event = self.private_event(running, from, persona, EventKind::Decided(admission));
-            running.accept(vec![event]).await;
+            running.accept(event).await;
         }
     }
 

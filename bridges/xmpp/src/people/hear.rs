@@ -125,7 +125,7 @@ impl Instance {
             kind: EventKind::Notice(format!("your message could not be delivered: {}", error.text)),
             cursor: None,
         };
-        running.accept(vec![event]).await;
+        running.accept(event).await;
     }
 
     /// A command to the gateway itself.
@@ -147,7 +147,7 @@ impl Instance {
 /// Hands over what people wrote, and then tells their clients that it was received (XEP-0184).
 async fn hand_over(running: Arc<Running>, mut items: mpsc::Receiver<Item>) {
     while let Some(Item { events, message }) = items.recv().await {
-        let Some(outcomes) = running.accept(events).await else { return };
+        let Some(outcomes) = running.accept_all(events).await else { return };
         let Some(session) = running.session() else { continue };
         let refused = outcomes.into_iter().find_map(Result::err);
         if let Some(why) = refused {

@@ -136,7 +136,7 @@ impl Instance {
         room.state.lock().ours.remove(who.as_str());
         let Some(persona) = self.personas.persona_of(who) else { return };
         let why = reason.filter(|why| !why.is_empty()).map_or(String::new(), |why| format!(": {why}"));
-        running.accept(vec![told(running, room, persona, format!("you were {what} from {}{why}", room.jid))]).await;
+        running.accept(told(running, room, persona, format!("you were {what} from {}{why}", room.jid))).await;
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) async fn run(
                 }
             }
         }
-        if !events.is_empty() && running.accept(events).await.is_none() {
+        if !events.is_empty() && running.accept_all(events).await.is_none() {
             return;
         }
     }
@@ -154,7 +154,7 @@ impl Instance {
             let last = results.last().and_then(|result| attr(result, "id")).map(str::to_owned);
             read += results.len();
             let events: Vec<Event> = results.iter().flat_map(|result| archived(running, room, result)).collect();
-            if !events.is_empty() && running.accept(events).await.is_none() {
+            if !events.is_empty() && running.accept_all(events).await.is_none() {
                 return Err(AskError::Gone);
             }
             match last {

@@ -252,7 +252,7 @@ impl Instance {
             kind: EventKind::Membership(change),
             cursor: None,
         };
-        running.accept(vec![event]).await;
+        running.accept(event).await;
     }
 
     /// Somebody of another network is in the room: everybody there sees them. Gives their nick.

@@ -37,7 +37,7 @@ impl Instance {
         let kinds = Self::meant(running, &room, &user, &message, &EventId::new(given));
         let events = kinds.into_iter().map(|(id, kind)| event(&room, &user, id, kind)).collect::<Vec<_>>();
         if !events.is_empty() {
-            let Some(outcomes) = running.accept(events).await else { return };
+            let Some(outcomes) = running.accept_all(events).await else { return };
             if let Some(why) = outcomes.into_iter().find_map(Result::err) {
                 let _ = session.send(&xml::error(&message, "cancel", "not-allowed", &why)).await;
                 return;

@@ -1,7 +1,8 @@
 //! What a session needs to know before it begins.
 
-use crate::proto::param::{Middle, Secret, Trailing};
+use crate::proto::param::{Middle, Trailing};
 use encoding_rs::Encoding;
+use monster_bridge_api::Secret;
 use std::time::Duration;
 
 /// What a session needs to know before it begins.

@@ -7,7 +7,8 @@ mod registration;
 mod sending;
 
 use super::*;
-use crate::proto::param::{Secret, Target};
+use crate::proto::param::Target;
+use monster_bridge_api::Secret;
 use std::time::Duration;
 
 /// Capabilities of a server that has all of them.
