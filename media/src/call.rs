@@ -115,7 +115,9 @@ impl Call {
     /// Does what was asked. The reply is to be sent once the call can be reached by the names that
     /// it has now; whoever asked may have gone meanwhile.
     pub(crate) fn handle(&mut self, request: Request, now: Instant) -> Reply {
-        LEGS.iter().for_each(|leg| self.tell_engine(*leg, now));
+        for leg in LEGS {
+            self.tell_engine(leg, now);
+        }
         let reply = match request {
             Request::TakeOffer(leg, sdp, to) => reply(to, self.session.take_offer(leg, &sdp)),
             Request::Offer(leg, video, to) => reply(to, self.session.offer(leg, video, now)),

@@ -31,6 +31,7 @@ struct Learnt {
 }
 
 /// What a server can do beyond text.
+#[expect(clippy::struct_excessive_bools, reason = "each is an ability of its own")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Abilities {
     /// Messages can be withdrawn.

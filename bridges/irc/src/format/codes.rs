@@ -81,12 +81,11 @@ pub fn without(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let length = match code_at(rest) {
-            Some((_, length)) => length,
-            None => {
-                plain.push(first);
-                first.len_utf8()
-            }
+        let length = if let Some((_, length)) = code_at(rest) {
+            length
+        } else {
+            plain.push(first);
+            first.len_utf8()
         };
         rest = &rest[length..];
     }

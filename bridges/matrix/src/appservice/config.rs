@@ -5,6 +5,7 @@ use monster_bridge_api::{ConfigError, Posting, Secret, parse_section};
 use serde::Deserialize;
 
 /// One instance, as its section `[bridges.NAME]` with `mode = "appservice"` says.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {

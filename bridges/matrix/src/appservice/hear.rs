@@ -54,9 +54,10 @@ pub(crate) async fn transaction(
 ) -> Result<(), Unavailable> {
     let mut events = Vec::with_capacity(transaction.events.len());
     for raw in &transaction.events {
-        match map::parse(raw.get()) {
-            Some(event) => events.push(event),
-            None => tracing::warn!(instance = %instance.scope.instance, "an event cannot be read and is left out"),
+        if let Some(event) = map::parse(raw.get()) {
+            events.push(event);
+        } else {
+            tracing::warn!(instance = %instance.scope.instance, "an event cannot be read and is left out");
         }
     }
     if instance.marks.are_behind() {

@@ -102,12 +102,11 @@ impl PowerLevels {
 /// set for [`LINK`] decides. Otherwise it may, if everybody may come, read and speak anyway.
 pub fn open_to_links(levels: &PowerLevels, is_public: bool, is_encrypted: bool) -> Result<(), &'static str> {
     match levels.all_may_link() {
-        Some(true) => Ok(()),
         Some(false) => Err("its keepers let only certain people link it"),
         None if !is_public => Err("it is not open to everybody; whoever keeps it can link it from within"),
         None if is_encrypted => Err("it is encrypted; whoever keeps it can link it from within"),
         None if levels.place_kind() == PlaceKind::Channel => Err("ordinary members may only read there"),
-        None => Ok(()),
+        Some(true) | None => Ok(()),
     }
 }
 
