@@ -359,7 +359,7 @@ impl Session {
         self.live().any(|content| content.media.kind == kind)
     }
 
-    /// Whether all live sections share one way ([`Self::share_a_way`]), or there is but one.
+    /// Whether all live sections share one way (`share_a_way`), or there is but one.
     pub fn is_bundled(&self) -> bool {
         let mut live = self.live();
         let Some(first) = live.next() else { return true };
