@@ -264,6 +264,7 @@ async fn what_was_said_while_the_gateway_was_away_is_heard_once_and_in_order() {
     let bob = stage.synapse.register("bob").await;
     let id = bob.create_public_room("rust").await;
     let room = stage.room("#rust:hs.test");
+    bob.say(&id, "before anybody came").await;
     stage.alice.request(json!({"code": "1001", "to": room})).await;
     bob.say(&id, "before").await;
     stage.alice.hears("before").await;

@@ -212,7 +212,8 @@ async fn missed(instance: &Instance, room: &str, last: &str) -> Result<Missed, F
         let mut chunk = page.get_mut("chunk").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
         let found = chunk.iter().position(|event| text_at(event, &["event_id"]) == Some(last));
         if let Some(at) = found {
-            before.extend(chunk.drain(at..).skip(1).take(OVERLAP));
+            let heard = chunk.drain(at..).skip(1).take_while(|event| !is_arrival(instance, event));
+            before.extend(heard.take(OVERLAP));
         }
         events.extend(chunk);
         if found.is_some() || from.is_none() {
@@ -223,6 +224,14 @@ async fn missed(instance: &Instance, room: &str, last: &str) -> Result<Missed, F
     events.reverse();
     before.reverse();
     Ok(Missed { before, events, whole: from.is_none() })
+}
+
+/// Whether one of ours comes into the room: what was said before is not for them.
+fn is_arrival(instance: &Instance, event: &Value) -> bool {
+    let membership = text_at(event, &["content", "membership"]);
+    text_at(event, &["type"]) == Some("m.room.member")
+        && membership == Some("join")
+        && text_at(event, &["state_key"]).is_some_and(|user| instance.naming.is_ours(user))
 }
 
 async fn tell_gap(instance: &Instance, running: &Running, room: &str) {
