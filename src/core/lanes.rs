@@ -1,7 +1,7 @@
 //! The lanes: one task for each that has work, none for one that waits. A lane hands its deliveries
 //! over in order: one at a time, each recorded before the next; or, where the same again does no harm,
-//! some ahead of the answers (`ahead`), and recorded soon (`records`). What fails for now parks the lane until its time comes or its
-//! destination can be reached again.
+//! some ahead of the answers (`ahead`), and recorded soon (`records`). What fails for now parks the lane
+//! until its time comes or its destination can be reached again.
 //!
 //! The commit hook and `core` call this; what a delivery is, only [`Deliverer`] knows. What a lane's
 //! task does is in `lane`, how its line stays complete and in order in `line`.
