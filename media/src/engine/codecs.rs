@@ -22,13 +22,18 @@ const H264S: [(u8, H264, u8, u8); 7] = [
     (1, H264::High, 114, 115),
 ];
 
-/// The header extensions that packets are sent on with.
+/// The header extensions that packets are sent on with, under the numbers of our own offers.
+///
+/// They are those that Chromium takes for a video section that it adds to a voice call of ours: what it
+/// has once offered, even in vain, it refuses to see under another number. (Sound has no congestion
+/// feedback, so its third number is given to the section's name; Chromium would put the orientation
+/// there otherwise.)
 pub(super) fn extensions() -> ExtensionMap {
     let mut map = ExtensionMap::empty();
     map.set(1, Extension::AudioLevel);
     map.set(2, Extension::AbsoluteSendTime);
-    map.set(3, Extension::TransportSequenceNumber);
-    map.set(4, Extension::RtpMid);
+    map.set(3, Extension::RtpMid);
+    map.set(4, Extension::TransportSequenceNumber);
     map.set(5, Extension::PlayoutDelay);
     map.set(13, Extension::VideoOrientation);
     map

@@ -66,8 +66,14 @@ class Phone {
     while (this.connection.signalingState !== "stable") {
       await new Promise((resolve) => this.connection.addEventListener("signalingstatechange", resolve, { once: true }));
     }
-    await this.connection.setLocalDescription();
-    this.#send({ type: "update", sdp: this.connection.localDescription.sdp });
+    // (From here on an offer that comes crosses this one, although the connection does not say so yet.)
+    this.making = true;
+    try {
+      await this.connection.setLocalDescription();
+      this.#send({ type: "update", sdp: this.connection.localDescription.sdp });
+    } finally {
+      this.making = false;
+    }
   }
 
   // New ICE credentials, as after moving to another network.
@@ -200,7 +206,8 @@ class Phone {
   }
 
   async #offered(sdp) {
-    if (this.connection.signalingState !== "stable" && !this.polite) return;
+    const crosses = this.making || this.connection.signalingState !== "stable";
+    if (crosses && !this.polite) return;
     await this.connection.setRemoteDescription({ type: "offer", sdp });
     await this.connection.setLocalDescription();
     this.#send({ type: "answer", sdp: this.connection.localDescription.sdp });
