@@ -43,8 +43,10 @@ const FIGURES: Duration = Duration::from_secs(1);
 const RESEND: usize = 600;
 const RESEND_FOR: Duration = Duration::from_millis(500);
 
-/// The share of what is sent that may be sent again, at most.
-const RESEND_SHARE: f32 = 0.15;
+/// The share of what is sent in a second that may be packets sent again, at most: as many as go out
+/// for the first time. (Of a small picture one second has few packets; with less room, one that is
+/// lost twice would hold it up until the second is over.)
+const RESEND_SHARE: f32 = 0.5;
 
 /// What is assumed of a path before anything is known of it, in bits per second.
 const FIRST_ESTIMATE: u64 = 1_000_000;

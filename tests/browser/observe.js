@@ -83,15 +83,19 @@
     return sums;
   }
 
-  // Watches for `ms` milliseconds; the longest time without a newly decoded video frame, in ms.
+  // Watches for `ms` milliseconds: the longest time without a newly decoded video frame, in ms, and
+  // what was received and sent meanwhile, sample by sample.
   async function longestGap(ms) {
     const start = performance.now();
-    let [since, longest, frames] = [start, 0, (await figures()).video.frames];
+    let longest = { length: 0, samples: [] };
+    let gap = { since: start, samples: [(await figures()).video] };
     while (performance.now() - start < ms) {
       await new Promise((resolve) => setTimeout(resolve, 20));
-      const now = (await figures()).video.frames;
-      longest = Math.max(longest, performance.now() - since);
-      if (now > frames) [since, frames] = [performance.now(), now];
+      const { video } = await figures();
+      const length = performance.now() - gap.since;
+      gap.samples.push({ at: Math.round(length), ...video });
+      if (length > longest.length) longest = { length, samples: gap.samples };
+      if (video.frames > gap.samples[0].frames) gap = { since: performance.now(), samples: [video] };
     }
     return longest;
   }

@@ -50,8 +50,10 @@ impl Apart {
 
 /// Watches both ends for freezes.
 async fn assert_fluent(alice: &Phone, bob: &Phone) {
-    let (a, b) = tokio::join!(alice.tab.longest_gap(WATCHED), bob.tab.longest_gap(WATCHED));
-    assert!(a < UNNOTICED && b < UNNOTICED, "the picture stood still: {a:?} at alice, {b:?} at bob");
+    let gaps = tokio::join!(alice.tab.longest_gap(WATCHED), bob.tab.longest_gap(WATCHED));
+    for (name, (length, course)) in [("alice", &gaps.0), ("bob", &gaps.1)] {
+        assert!(*length < UNNOTICED, "the picture stood still for {length:?} at {name}; meanwhile:\n{course}");
+    }
 }
 
 #[tokio::test]

@@ -215,10 +215,18 @@ impl Tab {
         Figures::read(&self.run("() => window.__observed.figures()", Value::Null).await)
     }
 
-    /// Watches for `length`; the longest time without a newly decoded video frame.
-    pub async fn longest_gap(&self, length: Duration) -> Duration {
+    /// Watches for `length`; the longest time without a newly decoded video frame, and what passed
+    /// meanwhile.
+    pub async fn longest_gap(&self, length: Duration) -> (Duration, String) {
         let gap = self.run("(ms) => window.__observed.longestGap(ms)", json!(length.as_secs_f64() * 1000.0)).await;
-        Duration::from_secs_f64(gap.as_f64().unwrap() / 1000.0)
+        let figures =
+            ["at", "packets", "frames", "keyFrames", "nacks", "plis", "repaired", "sentPackets", "sentFrames"];
+        let mut course = figures.join(" ");
+        for sample in gap["samples"].as_array().into_iter().flatten() {
+            course.push('\n');
+            course.extend(figures.map(|figure| format!("{} ", sample[figure])));
+        }
+        (Duration::from_secs_f64(gap["length"].as_f64().unwrap() / 1000.0), course)
     }
 
     /// Saves what the tab shows as a PNG.
