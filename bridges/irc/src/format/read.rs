@@ -91,11 +91,12 @@ fn colour_of(ink: Ink) -> Option<Colour> {
     }
 }
 
-/// Takes the marks of a quotation (`> `, `>> `) from the front of a line.
+/// Takes the marks of a quotation (`> `, `>> `) from the front of a line. (A tab is written as a
+/// space, so it is read as one here.)
 fn unquote(mut spans: Vec<Span>) -> (u8, Vec<Span>) {
     let Some(first) = spans.first_mut().filter(|span| span.style == SpanStyle::default()) else { return (0, spans) };
     let depth = first.text.bytes().take_while(|byte| *byte == b'>').count();
-    if depth == 0 || depth > MAX_QUOTE || first.text.as_bytes().get(depth) != Some(&b' ') {
+    if depth == 0 || depth > MAX_QUOTE || !matches!(first.text.as_bytes().get(depth), Some(b' ' | b'\t')) {
         return (0, spans);
     }
     first.text.drain(..=depth);

@@ -132,7 +132,9 @@ impl Jingle {
         jingle.groups = Group::all_in(element);
         jingle.reason = Reason::of_child(element);
         if action == Action::SessionInfo {
-            jingle.infos = element.children().map(Info::of_element).take(16).collect();
+            // (What is of Jingle itself is told by `parts`, `groups` and `reason`.)
+            let told = element.children().filter(|child| !child.has_ns(ns::JINGLE) && !child.has_ns(ns::GROUPING));
+            jingle.infos = told.map(Info::of_element).take(16).collect();
         }
         Ok(jingle)
     }
@@ -145,7 +147,7 @@ impl Jingle {
             .with_some("initiator", self.initiator.as_ref())
             .with_some("responder", self.responder.as_ref());
         let groups = self.groups.iter().map(Group::to_element);
-        let rest = self.reason.iter().map(Reason::to_element).chain(self.infos.iter().map(Info::to_element));
+        let rest = self.reason.iter().map(Reason::to_element).chain(self.infos.iter().filter_map(Info::to_element));
         for child in groups.chain(self.parts.iter().map(Part::to_element)).chain(rest) {
             element.append_child(child);
         }
@@ -176,20 +178,22 @@ impl Info {
         }
     }
 
-    fn to_element(&self) -> Element {
+    /// Writes it; what nobody knows cannot be written.
+    fn to_element(&self) -> Option<Element> {
         let bare = |name: &str| Element::bare(name, ns::RTP_INFO);
         let named = |info: &str, name: &Option<String>| match name {
             Some(name) => bare(info).with("creator", Side::Initiator.as_str()).with("name", name),
             None => bare(info),
         };
-        match self {
+        Some(match self {
             Self::Ringing => bare("ringing"),
-            Self::Active | Self::Unknown => bare("active"),
+            Self::Active => bare("active"),
             Self::Hold => bare("hold"),
             Self::Unhold => bare("unhold"),
             Self::Mute(name) => named("mute", name),
             Self::Unmute(name) => named("unmute", name),
             Self::Key(key) => Element::bare("dtmf", ns::DTMF).with("code", key),
-        }
+            Self::Unknown => return None,
+        })
     }
 }
