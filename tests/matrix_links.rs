@@ -1,5 +1,5 @@
 //! Matrix rooms in links: of two homeserver instances, where everything that people do in a room exists
-//! on both sides; by command, and on demand. With IRC as well: `three_networks.rs`.
+//! on both sides; by command, and on demand. With IRC as well: `four_networks.rs`, and with XMPP too.
 
 use monster_testkit::{
     Ergo, Gateway, IrcClient, MatrixClient, MatrixStage, MonsterClient, Synapse, irc_section, matrix_section,

@@ -1,45 +1,12 @@
 //! Monster ↔ XMPP through the whole program, against a real Prosody.
 
-use monster_testkit::{Ejabberd, Ergo, Gateway, IrcClient, MonsterClient, Prosody, XmppClient, irc_section};
+use monster_testkit::{
+    Ejabberd, Ergo, Gateway, IrcClient, MonsterClient, Prosody, XmppClient, XmppStage, irc_section, until,
+};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_monster-gateway");
-const ROOM: &str = "rust@conference.localhost";
-
-/// A Prosody, a gateway with the instance `xmpp`, and `alice` at home on it.
-struct Stage {
-    prosody: Prosody,
-    gateway: Gateway,
-    alice: MonsterClient,
-}
-
-impl Stage {
-    async fn new() -> Self {
-        let prosody = Prosody::start().await;
-        let gateway = Gateway::start(BINARY, &prosody.section("xmpp", "")).await;
-        let token = gateway.account("alice").await;
-        let alice = gateway.home("alice", &token).await;
-        Self { prosody, gateway, alice }
-    }
-
-    async fn bob(&self) -> XmppClient {
-        XmppClient::connect(self.prosody.clients, "bob", false).await
-    }
-
-    /// `bob` in the room, and `alice` too.
-    async fn in_room(&mut self) -> (XmppClient, String) {
-        let mut bob = self.bob().await;
-        bob.join(ROOM, "Bob").await;
-        let room = self.on_xmpp(ROOM);
-        let joined = self.alice.request(json!({"code": "1001", "to": room})).await;
-        assert_eq!((&joined["statusCode"], &joined["type"]), (&json!("100"), &json!("1")), "{joined}");
-        (bob, room)
-    }
-
-    fn on_xmpp(&self, name: &str) -> String {
-        self.gateway.address(name, "xmpp")
-    }
-}
+const ROOM: &str = XmppStage::ROOM;
 
 fn attr_of<'a>(message: &'a minidom::Element, child: &str, namespace: &str, name: &'a str) -> Option<&'a str> {
     message.get_child(child, namespace).and_then(|child| child.attr(name))
@@ -47,7 +14,7 @@ fn attr_of<'a>(message: &'a minidom::Element, child: &str, namespace: &str, name
 
 #[tokio::test]
 async fn people_talk_in_a_room() {
-    let mut stage = Stage::new().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
     let (mut bob, room) = stage.in_room().await;
     stage.alice.say(&room, "hello from Monster").await;
     let heard = bob.hears(&format!("{ROOM}/alice"), "hello from Monster").await;
@@ -60,7 +27,7 @@ async fn people_talk_in_a_room() {
 
 #[tokio::test]
 async fn edits_replies_reactions_and_withdrawals_go_out() {
-    let mut stage = Stage::new().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
     let (mut bob, room) = stage.in_room().await;
     let first = stage.alice.say(&room, "frist").await;
     let heard = bob.hears(&format!("{ROOM}/alice"), "frist").await;
@@ -88,7 +55,7 @@ async fn edits_replies_reactions_and_withdrawals_go_out() {
 
 #[tokio::test]
 async fn edits_replies_reactions_and_withdrawals_come_in() {
-    let mut stage = Stage::new().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
     let (mut bob, room) = stage.in_room().await;
     let mine = stage.alice.say(&room, "tea or coffee?").await;
     let heard = bob.hears(&format!("{ROOM}/alice"), "tea or coffee?").await;
@@ -120,7 +87,7 @@ async fn edits_replies_reactions_and_withdrawals_come_in() {
 
 #[tokio::test]
 async fn what_is_said_while_the_gateway_is_down_comes_from_the_archive() {
-    let mut stage = Stage::new().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
     let (mut bob, room) = stage.in_room().await;
     bob.say(ROOM, "before").await;
     stage.alice.hears("before").await;
@@ -141,14 +108,43 @@ async fn what_is_said_while_the_gateway_is_down_comes_from_the_archive() {
 }
 
 #[tokio::test]
+async fn what_was_done_before_the_gateway_died_is_found_however_much_was_said_since() {
+    let mut stage = XmppStage::new(BINARY, "").await;
+    let (mut bob, room) = stage.in_room().await;
+    stage.alice.say(&room, "here I am").await;
+    bob.hears(&format!("{ROOM}/alice"), "here I am").await;
+    // It is on its way when the gateway dies, which therefore does not learn that it arrived.
+    stage.prosody.pause().await;
+    let unread = stage.prosody.unread();
+    stage.alice.say(&room, "once").await;
+    until("the message on its way", async || (stage.prosody.unread() > unread).then_some(())).await;
+    stage.gateway.kill().await;
+    stage.prosody.go_on().await;
+    bob.hears(&format!("{ROOM}/alice"), "once").await;
+    // More than Prosody gives on ten pages.
+    for n in 0..600 {
+        bob.say(ROOM, &format!("line {n}")).await;
+        bob.hears(&format!("{ROOM}/Bob"), &format!("line {n}")).await;
+    }
+    stage.gateway.run().await;
+    let token = stage.gateway.cli(&["account", "token", "alice"]).await;
+    let mut alice = stage.gateway.home("alice", &token).await;
+    alice.say(&room, "afterwards").await;
+    let from = format!("{ROOM}/alice");
+    let hers = |m: &minidom::Element| m.attr("from") == Some(&from) && m.has_child("body", "jabber:client");
+    let next = bob.expect("her next message", hers).await;
+    assert_eq!(XmppClient::body(&next), "afterwards", "what was there already came again");
+}
+
+#[tokio::test]
 async fn the_connection_comes_back_when_prosody_does() {
-    let mut stage = Stage::new().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
     let (_bob, room) = stage.in_room().await;
     stage.alice.say(&room, "one").await;
     stage.prosody.kill().await;
     stage.alice.say(&room, "two").await;
     stage.prosody.restart().await;
-    let mut bob = stage.bob().await;
+    let mut bob = stage.client("bob").await;
     bob.join(ROOM, "Bob").await;
     stage.alice.say(&room, "three").await;
     bob.hears(&format!("{ROOM}/alice"), "three").await;
@@ -167,8 +163,8 @@ async fn the_connection_comes_back_when_prosody_does() {
 
 #[tokio::test]
 async fn people_write_to_each_other_in_private() {
-    let mut stage = Stage::new().await;
-    let mut bob = stage.bob().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
+    let mut bob = stage.client("bob").await;
     let at_bob = stage.on_xmpp("bob@localhost");
     stage.alice.request(json!({"code": "1001", "to": at_bob})).await;
     stage.alice.say(&at_bob, "only for you").await;
@@ -182,8 +178,8 @@ async fn people_write_to_each_other_in_private() {
 
 #[tokio::test]
 async fn a_request_to_be_a_contact_waits_until_it_is_decided() {
-    let mut stage = Stage::new().await;
-    let mut bob = stage.bob().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
+    let mut bob = stage.client("bob").await;
     let at_bob = stage.on_xmpp("bob@localhost");
     let asked = stage.alice.request(json!({"code": "1001", "to": at_bob})).await;
     assert_eq!(asked["type"], "2", "{asked}");
@@ -194,7 +190,7 @@ async fn a_request_to_be_a_contact_waits_until_it_is_decided() {
 
 #[tokio::test]
 async fn nobody_of_an_unknown_name_is_an_error_with_words() {
-    let mut stage = Stage::new().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
     let at_nobody = stage.on_xmpp("nobody@nowhere.localhost");
     stage.alice.request(json!({"code": "1001", "to": at_nobody})).await;
     stage.alice.say(&at_nobody, "are you there?").await;
@@ -207,7 +203,7 @@ async fn nobody_of_an_unknown_name_is_an_error_with_words() {
 
 #[tokio::test]
 async fn information_about_a_person_and_a_room_is_given() {
-    let mut stage = Stage::new().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
     let (mut bob, room) = stage.in_room().await;
     bob.ask("bob@localhost", "set", "<vCard xmlns='vcard-temp'><FN>Bob Builder</FN><NICKNAME>bobby</NICKNAME></vCard>")
         .await;
@@ -220,8 +216,8 @@ async fn information_about_a_person_and_a_room_is_given() {
 
 #[tokio::test]
 async fn a_password_means_what_it_means() {
-    let mut stage = Stage::new().await;
-    let mut bob = stage.bob().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
+    let mut bob = stage.client("bob").await;
     let locked = "locked@conference.localhost";
     bob.join(locked, "Bob").await;
     let form = "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>\
@@ -319,8 +315,8 @@ async fn nobody_has_a_nick_that_somebody_else_has_and_only_some_bring_rooms_here
 
 #[tokio::test]
 async fn a_stanza_that_is_too_deep_is_refused_and_the_next_one_is_heard() {
-    let mut stage = Stage::new().await;
-    let mut bob = stage.bob().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
+    let mut bob = stage.client("bob").await;
     let deep = format!("{}{}", "<a xmlns='urn:example'>".repeat(500), "</a>".repeat(500));
     let answer = bob.ask("monster.localhost", "get", &deep).await;
     assert_eq!(answer.attr("type"), Some("error"));
@@ -336,13 +332,13 @@ async fn a_stanza_that_is_too_deep_is_refused_and_the_next_one_is_heard() {
 
 #[tokio::test]
 async fn a_nick_that_somebody_else_takes_is_somebody_else() {
-    let mut stage = Stage::new().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
     let (mut bob, room) = stage.in_room().await;
     bob.say(ROOM, "it is me").await;
     let first = stage.alice.hears("it is me").await;
     bob.send(&format!("<presence to='{ROOM}/Bob' type='unavailable'/>")).await;
     bob.expect("leaving", |p| p.attr("type") == Some("unavailable")).await;
-    let mut carol = XmppClient::connect(stage.prosody.clients, "carol", false).await;
+    let mut carol = stage.client("carol").await;
     carol.join(ROOM, "Bob").await;
     carol.say(ROOM, "no, me").await;
     let second = stage.alice.hears("no, me").await;
@@ -352,7 +348,7 @@ async fn a_nick_that_somebody_else_takes_is_somebody_else() {
 
 #[tokio::test]
 async fn who_is_removed_from_a_room_is_told() {
-    let mut stage = Stage::new().await;
+    let mut stage = XmppStage::new(BINARY, "").await;
     let (mut bob, _) = stage.in_room().await;
     let kick = "<query xmlns='http://jabber.org/protocol/muc#admin'><item nick='alice' role='none'><reason>bye</reason></item></query>";
     let kicked = bob.ask(ROOM, "set", kick).await;
@@ -362,8 +358,8 @@ async fn who_is_removed_from_a_room_is_told() {
 
 #[tokio::test]
 async fn the_component_says_what_it_is() {
-    let stage = Stage::new().await;
-    let mut bob = stage.bob().await;
+    let stage = XmppStage::new(BINARY, "").await;
+    let mut bob = stage.client("bob").await;
     let info = bob.ask("monster.localhost", "get", "<query xmlns='http://jabber.org/protocol/disco#info'/>").await;
     assert!(String::from(&info).contains("gateway"), "{}", String::from(&info));
     let version = bob.ask("monster.localhost", "get", "<query xmlns='jabber:iq:version'/>").await;

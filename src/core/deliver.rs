@@ -20,7 +20,7 @@ use monster_protocol::Address;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// How long it takes until somebody is told again that a place does not take their messages.
 const TOLD_FOR_MS: i64 = 3_600_000;
@@ -117,7 +117,8 @@ impl Courier {
         let posting = self.book.usage_of(&place.address).and_then(|(posting, _)| posting);
         let key = MessageKey::new(&message.key);
         let target = place.id.clone();
-        Ok(Some((place, Delivery { key, target, author, posting, action })))
+        let accepted = UNIX_EPOCH + Duration::from_millis(u64::try_from(parcel.journalled).unwrap_or_default());
+        Ok(Some((place, Delivery { key, target, author, posting, action, accepted })))
     }
 
     pub(super) fn bridge_place(&self, lane: &Lane) -> Result<RemotePlace, DeliveryError> {

@@ -147,7 +147,7 @@ impl Lanes {
     fn item(&self, pending: Pending) -> Item {
         let Pending { delivery, message_id, message, attempts, not_before, created } = pending;
         let held = self.memory.hold(&message);
-        Item { delivery, attempts, not_before, created, parcel: Parcel::new(message_id, message), _held: held }
+        Item { delivery, attempts, not_before, created, parcel: Parcel::new(message_id, created, message), _held: held }
     }
 
     pub(super) fn delivered(&self, id: i64, lane: &Lane, item: &Item) {

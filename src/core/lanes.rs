@@ -211,7 +211,7 @@ impl Lanes {
         for one in committed {
             let parcel = match &parcel {
                 Some(known) if known.id == one.message_id => Arc::clone(known),
-                _ => Arc::clone(parcel.insert(Parcel::new(one.message_id, Arc::clone(&one.message)))),
+                _ => Arc::clone(parcel.insert(Parcel::new(one.message_id, now, Arc::clone(&one.message)))),
             };
             let held = self.memory.hold(&one.message);
             let item = Item { delivery: one.delivery, attempts: 0, not_before: 0, created: now, parcel, _held: held };

@@ -12,6 +12,8 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Parcel {
     /// The store's number of it.
     pub id: i64,
+    /// When it was journalled, in milliseconds since 1970.
+    pub journalled: i64,
     /// The message.
     pub message: Arc<NewMessage>,
     body: OnceLock<Option<Body>>,
@@ -20,8 +22,8 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
-    pub(crate) fn new(id: i64, message: Arc<NewMessage>) -> Arc<Self> {
-        Arc::new(Self { id, message, body: OnceLock::new(), outgoing: Mutex::default() })
+    pub(crate) fn new(id: i64, journalled: i64, message: Arc<NewMessage>) -> Arc<Self> {
+        Arc::new(Self { id, journalled, message, body: OnceLock::new(), outgoing: Mutex::default() })
     }
 
     /// What the message says; `None` if its record cannot be read.

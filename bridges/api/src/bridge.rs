@@ -65,8 +65,9 @@ pub trait Bridge: Send + Sync + 'static {
     /// Does what the delivery says, and returns once the network has acknowledged it.
     async fn deliver(&self, delivery: &Delivery) -> Result<Receipt, DeliveryError>;
 
-    /// Finds out by the network's own means whether a delivery of uncertain outcome was done. Also
-    /// asked for the first delivery of each target after a restart.
+    /// Finds out by the network's own means whether a delivery of uncertain outcome was done: it
+    /// looks back to [`Delivery::not_before`]. Also asked for the first delivery of each target after a
+    /// restart.
     async fn find(&self, delivery: &Delivery) -> Result<Found, DeliveryError>;
 
     /// Passes a step of a call on to a user. Only where [`Capabilities::call`] is

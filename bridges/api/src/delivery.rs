@@ -2,7 +2,7 @@
 
 use crate::{Author, Content, EventId, Membership, MessageKey, Presence, RemoteId, RoomProfile};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// One thing to do on the bridge's network. Deliveries to one target come in order, the next one
 /// only after the one before has been answered.
@@ -19,6 +19,19 @@ pub struct Delivery {
     pub posting: Option<Posting>,
     /// What to do.
     pub action: Action,
+    /// When the gateway took it on. Nothing that the network holds from before is this delivery.
+    pub accepted: SystemTime,
+}
+
+/// How far the clock of another machine may be off.
+const CLOCKS_DIFFER: Duration = Duration::from_hours(1);
+
+impl Delivery {
+    /// How far back to look for it in what the network keeps, by the network's clock.
+    #[must_use]
+    pub fn not_before(&self) -> SystemTime {
+        self.accepted.checked_sub(CLOCKS_DIFFER).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
 }
 
 /// How people outside the network appear on it.

@@ -7,7 +7,7 @@ use monster_bridge_api::{
 };
 use serde_json::json;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 /// Keeps events by id, as the core's journal does, and answers what it is told to.
@@ -100,7 +100,14 @@ async fn running() -> (Arc<dyn Bridge>, Arc<Recorder>, CancellationToken) {
 
 fn delivery(key: &str, action: Action) -> Delivery {
     let author = Author { id: PersonaId::new("@alice:gw.example.org"), name: "alice".to_owned(), picture: None };
-    Delivery { key: MessageKey::new(key), target: RemoteId::new(ECHO), author, posting: None, action }
+    Delivery {
+        key: MessageKey::new(key),
+        target: RemoteId::new(ECHO),
+        author,
+        posting: None,
+        action,
+        accepted: SystemTime::now(),
+    }
 }
 
 fn say(key: &str, words: &str) -> Delivery {

@@ -12,8 +12,8 @@ use crate::session::{AskError, Session};
 use crate::xml::{Make, StanzaError, el, ns, stanza};
 use minidom::Element;
 use monster_bridge_api::{
-    Action, Capabilities, Delivery, DeliveryError, EventId, Found, HintDelivery, HintKind, PlaceKind, Receipt,
-    Reference, RemoteId, RoomProfile, Support,
+    Action, Capabilities, Delivery, DeliveryError, EventId, Found, HintDelivery, HintKind, Membership, PlaceKind,
+    Receipt, Reference, RemoteId, RoomProfile, Support,
 };
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Instance {
             reply: Support::Full,
             reaction: Support::Full,
             attachment: Support::Full,
-            membership: full_if(self.is_served(target)),
+            membership: full_if(room),
             room_profile: full_if(room),
             typing: Support::Full,
             read: full_if(!room),
@@ -71,6 +71,13 @@ impl Instance {
             return Ok(Receipt { ids: vec![id] });
         }
         let (speaker, name) = self.speaker(&delivery.author, delivery.posting);
+        if let Action::Membership(change) = &delivery.action {
+            // Who comes gets an occupant with their first words.
+            if name.is_none() && matches!(change, Membership::Left(_) | Membership::Removed { .. }) {
+                self.leave(&room, &speaker).await;
+            }
+            return Ok(Receipt::default());
+        }
         self.enter(running, &room, &speaker, room.pass_of(&delivery.author).as_deref()).await.map_err(not_let_in)?;
         if let Action::Recall { target, reason } = &delivery.action
             && target.author.is_some()
@@ -82,7 +89,7 @@ impl Instance {
             Action::RoomProfile(RoomProfile { topic: Some(topic), .. }) => {
                 begun.child(el("subject", ns::CLIENT).words(topic.as_str()))
             }
-            Action::RoomProfile(_) | Action::Membership(_) => return Ok(Receipt::default()),
+            Action::RoomProfile(_) => return Ok(Receipt::default()),
             action => worded(begun, action, delivery, &mut room.memory.lock(), name.as_deref())?,
         };
         tracing::debug!(instance = %self.scope.instance, key = %delivery.key, room = %room.id, "a message goes to a room");

@@ -28,6 +28,7 @@ mod tap;
 pub mod tools;
 mod xmpp_client;
 mod xmpp_servers;
+mod xmpp_stage;
 
 pub use browser::{Browser, BrowserOptions, Tab};
 pub use coturn::Coturn;
@@ -47,6 +48,7 @@ pub use synapse::Synapse;
 pub use tap::Tap;
 pub use xmpp_client::XmppClient;
 pub use xmpp_servers::{Ejabberd, Prosody};
+pub use xmpp_stage::XmppStage;
 
 use std::future::Future;
 use std::time::Duration;

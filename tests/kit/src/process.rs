@@ -65,10 +65,23 @@ impl Process {
 
     /// SIGTERM, and waits for the end; the exit status.
     pub async fn terminate(&mut self) -> std::process::ExitStatus {
-        let id = self.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
-        assert!(sent.success(), "SIGTERM to {} failed", self.name);
+        self.signal("-TERM").await;
         crate::within(&format!("{} ending after SIGTERM", self.name), self.child.wait()).await.unwrap()
+    }
+
+    /// SIGSTOP: it does nothing until [`Process::go_on`].
+    pub async fn pause(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// SIGCONT.
+    pub async fn go_on(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.id().to_string()]).status().await.unwrap();
+        assert!(sent.success(), "{signal} to {} failed", self.name);
     }
 
     /// What it has printed so far.

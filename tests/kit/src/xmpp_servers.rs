@@ -27,7 +27,7 @@ pub struct Prosody {
 }
 
 impl Prosody {
-    /// Starts one with accounts `alice`, `bob` and `carol`, and waits until it listens.
+    /// Starts one with accounts `alice`, `bob`, `carol` and `dora`, and waits until it listens.
     pub async fn start() -> Self {
         Self::start_with(None).await
     }
@@ -48,7 +48,7 @@ impl Prosody {
         }
         let accounts = dir.path().join("data/localhost/accounts");
         std::fs::create_dir_all(&accounts).unwrap();
-        for name in ["alice", "bob", "carol"] {
+        for name in ["alice", "bob", "carol", "dora"] {
             let account = format!("return {{ [\"password\"] = \"{PASSWORD}\"; }};\n");
             std::fs::write(accounts.join(format!("{name}.dat")), account).unwrap();
         }
@@ -66,6 +66,29 @@ impl Prosody {
         if let Some(mut process) = self.process.take() {
             process.kill().await;
         }
+    }
+
+    /// It does nothing until [`Prosody::go_on`]; what is sent to it waits.
+    pub async fn pause(&self) {
+        self.process.as_ref().expect("it runs").pause().await;
+    }
+
+    /// How many bytes of the component wait to be read, while it is paused.
+    pub fn unread(&self) -> u64 {
+        let here = format!("0100007F:{:04X}", self.components.port());
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let queue = |line: &str| {
+            let mut words = line.split_whitespace().skip(1);
+            let ours = words.next() == Some(&here);
+            let queues = words.nth(2).filter(|_| ours)?;
+            u64::from_str_radix(queues.split(':').nth(1)?, 16).ok()
+        };
+        sockets.lines().filter_map(queue).sum()
+    }
+
+    /// After [`Prosody::pause`].
+    pub async fn go_on(&self) {
+        self.process.as_ref().expect("it runs").go_on().await;
     }
 
     /// Starts again with the same data.
@@ -152,6 +175,9 @@ Component "conference.localhost" "muc"
   muc_room_locking = false
   muc_room_default_persistent = true
   muc_log_by_default = true
+Component "upload.localhost" "http_file_share"
+  http_host = "localhost"
+  http_external_url = "http://127.0.0.1:{pages}/"
 Component "monster.localhost"
   component_secret = "{SECRET}"
 "#

@@ -1,5 +1,5 @@
 //! Monster to IRC through Ergo: every sender has a puppet and a channel of its own; somebody on IRC
-//! hears all of it.
+//! hears all of it, and so do as many more as a channel has members.
 
 use crate::figures;
 use monster_testkit::{Ergo, Gateway, IrcClient, MonsterClient};
@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Sends for `seconds`, each sender waiting for each answer, then waits until all was heard.
-pub(crate) async fn run(gateway: &str, senders: usize, seconds: u64) {
+/// Sends for `seconds`, each sender waiting for each answer, then waits until all was heard by one of the
+/// `listeners`, all of whom are in all channels.
+pub(crate) async fn run(gateway: &str, senders: usize, listeners: usize, seconds: u64) {
     let ergo = Ergo::start().await;
     let sections = format!(
         "[limits]\nenabled = false\n\n[log]\nfilter = \"warn\"\n\n[bridges.ergo]\nkind = \"irc\"\nserver = \"{}\"\ntls = false\n\
@@ -29,7 +30,14 @@ pub(crate) async fn run(gateway: &str, senders: usize, seconds: u64) {
         assert_eq!(joined["type"], "1", "{joined}");
         sockets.push((socket, channel));
     }
-    let listening = tokio::spawn(listen(observer, Arc::clone(&heard)));
+    let mut listening = vec![tokio::spawn(listen(observer, Arc::clone(&heard)))];
+    for n in 1..listeners {
+        let mut member = IrcClient::connect(ergo.address, &format!("member{n}"), &[]).await;
+        for channel in 0..senders {
+            member.join(&format!("#load{channel}")).await;
+        }
+        listening.push(tokio::spawn(listen(member, Arc::default())));
+    }
     let cpu = (figures::cpu_time(gateway.id()), figures::cpu_time(ergo.id()));
     let begin = Instant::now();
     let until = begin + Duration::from_secs(seconds);
@@ -50,14 +58,14 @@ pub(crate) async fn run(gateway: &str, senders: usize, seconds: u64) {
     let wall = begin.elapsed();
     let (ours, theirs) = (figures::cpu_since(gateway.id(), cpu.0), figures::cpu_since(ergo.id(), cpu.1));
     println!(
-        "monster to irc, {senders} senders: {:.0} messages/s heard on irc; CPU gateway {} ({:.0} µs a message), ergo {} ({:.0} µs)",
+        "monster to irc, {senders} senders, {listeners} listeners: {:.0} messages/s heard on irc; CPU gateway {} ({:.0} µs a message), ergo {} ({:.0} µs)",
         sent as f64 / wall.as_secs_f64(),
         figures::share(ours, wall),
         ours.as_secs_f64() * 1e6 / sent as f64,
         figures::share(theirs, wall),
         theirs.as_secs_f64() * 1e6 / sent as f64
     );
-    listening.abort();
+    listening.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 async fn listen(mut observer: IrcClient, heard: Arc<AtomicU64>) {

@@ -31,7 +31,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Experiment {
-    /// Monster to Monster: senders and as many receivers, as fast as it goes and at half that rate.
+    /// Monster to Monster: senders and as many receivers, as fast as it goes, at half that rate, and at
+    /// half of the rate that is asked for.
     Relay {
         /// How many senders, each with a receiver of its own.
         #[arg(long, default_value_t = 200)]
@@ -39,7 +40,7 @@ enum Experiment {
         /// Messages a sender has unanswered at the most.
         #[arg(long, default_value_t = 16)]
         window: usize,
-        /// How long each of the two parts takes, in seconds.
+        /// How long each of the three parts takes, in seconds.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
@@ -48,6 +49,9 @@ enum Experiment {
         /// How many senders, each with a puppet and a channel of its own.
         #[arg(long, default_value_t = 20)]
         senders: usize,
+        /// How many people on IRC are in each of the channels.
+        #[arg(long, default_value_t = 1)]
+        listeners: usize,
         /// How long, in seconds.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
@@ -134,7 +138,7 @@ async fn main() {
             bare::run(senders * window, seconds).await;
             relay::run(&gateway, senders, window, seconds).await;
         }
-        Experiment::Irc { senders, seconds } => irc::run(&gateway, senders, seconds).await,
+        Experiment::Irc { senders, listeners, seconds } => irc::run(&gateway, senders, listeners, seconds).await,
         Experiment::Matrix { pairs, messages } => matrix::messages(&gateway, pairs, messages).await,
         Experiment::MatrixGhosts { ghosts } => matrix::ghosts(&gateway, ghosts).await,
         Experiment::MatrixJoin { members } => matrix::large_room(&gateway, members).await,

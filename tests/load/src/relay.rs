@@ -25,13 +25,17 @@ struct Counters {
     received: AtomicU64,
 }
 
-/// As fast as it goes, then at half that rate.
+/// The rate that is asked for at the least; half of it is to be carried without delay.
+const ASKED: f64 = 10_000.0;
+
+/// As fast as it goes, at half that rate, and at half of what is asked for.
 pub(crate) async fn run(gateway: &str, senders: usize, window: usize, seconds: u64) {
     let limits = "[limits]\nenabled = false\n\n[log]\nfilter = \"warn\"\n";
     let gateway = Gateway::start_quiet(gateway, limits).await;
     let people = accounts(&gateway, senders).await;
     let full = part(&gateway, &people, window, None, seconds, "as fast as it goes").await;
     part(&gateway, &people, window, Some(full / 2.0), seconds, "at half that rate").await;
+    part(&gateway, &people, window, Some(ASKED / 2.0), seconds, "at half of 10,000 a second").await;
 }
 
 /// Makes the accounts; (sender token, receiver token) each.

@@ -329,12 +329,6 @@ pub(crate) async fn find(instance: &Instance, running: &Running, it: &Delivery) 
         }
     };
     debug_assert!(id::is_room(&room), "names stand for rooms");
-    let found = match instance.marked(&reader, &room, &it.key).await {
-        Ok(found) => found,
-        // Whoever is not in the room has not spoken there.
-        Err(failure) if failure.is_forbidden() || failure.is_missing() => return Ok(Found::Absent),
-        Err(failure) => return Err(not_sent(failure)),
-    };
     let wanted = parts.map_or(1, |content| {
         let words = usize::from(!content.text.is_blank());
         match &content.attachments[..] {
@@ -342,6 +336,12 @@ pub(crate) async fn find(instance: &Instance, running: &Running, it: &Delivery) 
             files => (words + files.len()).max(1),
         }
     });
+    let found = match instance.marked(&reader, &room, it, wanted).await {
+        Ok(found) => found,
+        // Whoever is not in the room has not spoken there.
+        Err(failure) if failure.is_forbidden() || failure.is_missing() => return Ok(Found::Absent),
+        Err(failure) => return Err(not_sent(failure)),
+    };
     if found.len() >= wanted {
         return Ok(Found::Delivered(Receipt { ids: found.into_values().collect() }));
     }

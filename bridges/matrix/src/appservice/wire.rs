@@ -5,14 +5,15 @@ use super::instance::Instance;
 use crate::client::{Ask, Failure};
 use crate::id;
 use crate::map::{KEY, Outgoing, PART, text_at};
-use monster_bridge_api::{EventId, MessageKey};
+use monster_bridge_api::{Delivery, EventId, MessageKey};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
+use std::time::UNIX_EPOCH;
 
 /// How many events of a room are read back at a time, and how often.
 const PAGE: &str = "100";
-const PAGES: usize = 3;
+const PAGES: usize = 200;
 /// The most messages of which some parts are known to be there.
 const MOST_FLIGHTS: usize = 1_000;
 
@@ -78,13 +79,16 @@ impl Instance {
         self.ask_as(user, Ask::put(&["rooms", room, "state", kind, ""], content)).await.map(|_| ())
     }
 
-    /// The events in a room that carry a key, by part, as far back as is worth looking.
+    /// The events in a room that a delivery of so many parts has left, by part: looked for back to when it was
+    /// taken on.
     pub(crate) async fn marked(
         &self,
         user: &str,
         room: &str,
-        key: &MessageKey,
+        delivery: &Delivery,
+        parts: usize,
     ) -> Result<BTreeMap<usize, EventId>, Failure> {
+        let not_before = delivery.not_before().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut found = BTreeMap::new();
         let mut from: Option<String> = None;
         for _ in 0..PAGES {
@@ -93,16 +97,19 @@ impl Instance {
                 ask = ask.query("from", from);
             }
             let page = self.ask_as(user, ask).await?;
+            let mut too_old = true;
             for event in page.get("chunk").and_then(Value::as_array).into_iter().flatten() {
+                let at = event.get("origin_server_ts").and_then(Value::as_u64).unwrap_or_default();
+                too_old &= u128::from(at) < not_before;
                 let content = event.get("content").unwrap_or(&Value::Null);
                 let sender = text_at(event, &["sender"]).unwrap_or_default();
-                if text_at(content, &[KEY]) == Some(key.as_str()) && self.speaks_here(sender) {
+                if text_at(content, &[KEY]) == Some(delivery.key.as_str()) && self.speaks_here(sender) {
                     let part = content.get(PART).and_then(Value::as_u64).and_then(|part| usize::try_from(part).ok());
                     found.entry(part.unwrap_or(0)).or_insert(event_id(event)?);
                 }
             }
             from = text_at(&page, &["end"]).map(str::to_owned);
-            if !found.is_empty() || from.is_none() {
+            if found.len() >= parts || too_old || from.is_none() {
                 break;
             }
         }

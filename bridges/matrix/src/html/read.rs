@@ -138,6 +138,8 @@ impl<'a> Reader<'a> {
 
     fn link(&mut self, tag: &StartTag<()>) {
         let Some(target) = attribute(tag, "href") else { return };
+        // As in browsers, a link within a link ends the outer one: words lead to one place.
+        (self.style.link, self.style.mention) = (None, None);
         if let Some(user) = mentioned(&target)
             && let Some(person) = (self.naming)(&user)
         {

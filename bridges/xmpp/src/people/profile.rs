@@ -138,8 +138,14 @@ impl Instance {
                 rows.push(Info::new("access", value));
             }
         }
-        if let Some(room) = self.rooms.get(id).filter(|_| !rows.iter().any(|row| row.title == "members")) {
-            rows.push(Info::new("members", room.count().to_string()));
+        // What the service does not say may be known of a room that is in use.
+        if let Some(room) = self.rooms.get(id) {
+            let subject = room.subject().filter(|subject| !subject.trim().is_empty());
+            for (title, value) in [("members", Some(room.count().to_string())), ("topic", subject)] {
+                if let Some(value) = value.filter(|_| !rows.iter().any(|row| row.title == title)) {
+                    rows.push(Info::new(title, value));
+                }
+            }
         }
         let kind = if moderated { PlaceKind::Channel } else { PlaceKind::Group };
         Ok(Profile { name: name.unwrap_or_else(|| names::readable(jid)), picture: None, kind, info: rows })

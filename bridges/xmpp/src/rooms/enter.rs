@@ -232,6 +232,8 @@ impl Instance {
 
     /// Takes one of ours out of a room.
     pub(crate) async fn leave(&self, room: &Room, speaker: &Speaker) {
+        // If they heard for all, somebody else does from now on.
+        room.stands(&speaker.jid, None, &Standing::Out);
         let nick = room.state.lock().ours.remove(&speaker.jid).map(|ours| ours.nick);
         let (Some(nick), Some(session)) = (nick, self.session()) else { return };
         let _ = session.send(&leaving(room, speaker, &nick)).await;

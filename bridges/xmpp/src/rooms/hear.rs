@@ -32,7 +32,10 @@ impl Instance {
             room.echoes.notify_waiters();
             return;
         }
-        if room.state.lock().listener.as_deref() != Some(to.to_bare().as_str()) {
+        // The subject is the last thing that a room says to who comes in, so it may come before it is decided
+        // that they hear for all.
+        let listener = room.state.lock().listener.clone();
+        if listener.map_or(!is_subject(message), |listener| listener != to.to_bare().as_str()) {
             return;
         }
         if let Some(hint) = Self::room_hint(room, message) {
@@ -92,9 +95,8 @@ pub(super) fn events(running: &Running, room: &Room, heard: &Heard<'_>) -> Vec<E
         kind,
         cursor: given.map(|given| (super::pump::cursor_key(room), format!("id:{given}"))),
     };
-    if let Some(subject) = text_of(message, "subject", ns::CLIENT)
-        && !message.has_child("body", ns::CLIENT)
-    {
+    if is_subject(message) {
+        let subject = text_of(message, "subject", ns::CLIENT).unwrap_or_default();
         return subject_changed(room, subject).map(|kind| event(id, kind)).into_iter().collect();
     }
     let mut memory = room.memory.lock();
@@ -108,6 +110,11 @@ pub(super) fn events(running: &Running, room: &Room, heard: &Heard<'_>) -> Vec<E
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether a message sets a room's subject (XEP-0045 section 8.1).
+fn is_subject(message: &Element) -> bool {
+    message.has_child("subject", ns::CLIENT) && !message.has_child("body", ns::CLIENT)
 }
 
 /// The subject, if it is another one than before.

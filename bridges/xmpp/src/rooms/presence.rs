@@ -73,6 +73,11 @@ impl Room {
         })
     }
 
+    /// The subject, as far as it is known.
+    pub(crate) fn subject(&self) -> Option<String> {
+        self.state.lock().subject.clone()
+    }
+
     /// How many are there.
     pub(crate) fn count(&self) -> usize {
         self.state.lock().others.len()

@@ -14,8 +14,9 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
-/// How many pages of an archive are searched for a message of ours.
-const PAGES: usize = 10;
+/// How many pages of an archive are searched for a message of ours at most. Servers give 50 messages a
+/// page and more.
+const PAGES: usize = 400;
 
 /// How long it takes until an archive that could not be read is asked again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -181,13 +182,14 @@ impl Instance {
         session.page(iq, paging.query(self.config.history_limit)).await
     }
 
-    /// Looks for a message of ours in a room's archive, newest first. `Ok(None)` if it certainly is not
-    /// there, an error if that cannot be told.
+    /// Looks for a message of ours in a room's archive, newest first, back to when it was taken on.
+    /// `Ok(None)` if it is not there, an error if that cannot be told.
     pub(crate) async fn look_up(&self, room: &Room, delivery: &Delivery) -> Result<Option<EventId>, AskError> {
         let (session, listener) = (self.session().ok_or(AskError::Gone)?, room.listener().ok_or(AskError::Gone)?);
+        let since = stamp(delivery.not_before());
         let mut before: Option<String> = None;
         for _ in 0..PAGES {
-            let paging = Paging::Before(before.as_deref(), self.config.history_limit);
+            let paging = Paging::Before { id: before.as_deref(), since: &since };
             let (results, fin) = self.archive_page(&session, room, &listener, &paging).await?;
             for result in results.iter().rev() {
                 let Some(message) = forwarded(result).map(|(message, _)| message) else { continue };
@@ -208,8 +210,8 @@ impl Instance {
 enum Paging<'a> {
     /// The one behind a message, or behind a time.
     After { id: Option<&'a str>, since: Option<&'a str> },
-    /// The one before a message, or the last; with how many messages.
-    Before(Option<&'a str>, u32),
+    /// The one before a message, or the last; of what was said since a time.
+    Before { id: Option<&'a str>, since: &'a str },
 }
 
 impl Paging<'_> {
@@ -218,22 +220,17 @@ impl Paging<'_> {
             let field = el("field", ns::DATA).with("var", name).with_some("type", kind);
             field.child(el("value", ns::DATA).words(value))
         };
+        let (since, turn, id) = match *self {
+            Self::After { id, since } => (since.filter(|_| id.is_none()), "after", id),
+            Self::Before { id, since } => (Some(since), "before", Some(id.unwrap_or_default())),
+        };
         let mut form = el("x", ns::DATA).with("type", "submit").child(field("FORM_TYPE", Some("hidden"), ns::MAM));
-        let mut set = el("set", ns::RSM);
-        match self {
-            Self::After { id, since } => {
-                if let (Some(since), None) = (since, id) {
-                    form = form.child(field("start", None, since));
-                }
-                set = set.child(el("max", ns::RSM).words(limit.to_string()));
-                if let Some(id) = id {
-                    set = set.child(el("after", ns::RSM).words(*id));
-                }
-            }
-            Self::Before(id, count) => {
-                set = set.child(el("max", ns::RSM).words(count.to_string()));
-                set = set.child(el("before", ns::RSM).words(id.unwrap_or_default()));
-            }
+        if let Some(since) = since {
+            form = form.child(field("start", None, since));
+        }
+        let mut set = el("set", ns::RSM).child(el("max", ns::RSM).words(limit.to_string()));
+        if let Some(id) = id {
+            set = set.child(el(turn, ns::RSM).words(id));
         }
         el("query", ns::MAM).child(form).child(set)
     }

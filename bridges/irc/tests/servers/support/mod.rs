@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -146,7 +147,14 @@ pub(crate) fn message(who: &Author, target: &str, words: &str) -> Delivery {
 
 /// A delivery.
 pub(crate) fn deliver(who: &Author, target: &str, action: Action) -> Delivery {
-    Delivery { key: key(), target: RemoteId::new(target), author: who.clone(), posting: None, action }
+    Delivery {
+        key: key(),
+        target: RemoteId::new(target),
+        author: who.clone(),
+        posting: None,
+        action,
+        accepted: SystemTime::now(),
+    }
 }
 
 /// The same, by the bot.
