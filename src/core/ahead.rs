@@ -2,8 +2,9 @@
 //! lane that has fallen behind takes one round trip for many deliveries, not one for each. Part of
 //! [`Lanes`]; `lane` calls it.
 //!
-//! They arrive in order, because they are begun in order. If one fails for now, those behind it are
-//! handed over again after it, so that whoever leaves out what came twice has them in order too.
+//! They arrive in order, because they are begun in order, and none is begun behind one of which it is
+//! known that it failed. If one fails for now that others are under way behind, they are handed over
+//! again after it.
 
 use super::lane::Failure;
 use super::lanes::{Item, Lanes, Step};
@@ -27,10 +28,12 @@ impl Lanes {
         let mut under_way = FuturesOrdered::new();
         // As many as have proved to be taken: nothing is begun for nothing where nobody is there.
         let mut at_most = 1;
+        // The last one that was begun has not failed yet.
+        let mut open = true;
         loop {
             if under_way.is_empty() {
                 match self.step(id) {
-                    Step::Try { item, find } => under_way.push_back(self.begin(lane, item, find).await),
+                    Step::Try { item, find } => open = self.begin(&mut under_way, lane, item, find).await,
                     Step::Read { after } => {
                         self.read(id, after).await;
                         continue;
@@ -44,11 +47,12 @@ impl Lanes {
                     Step::End => return,
                 }
             }
-            while under_way.len() < at_most
+            while open
+                && under_way.len() < at_most
                 && self.deliverer.goes_ahead(lane)
                 && let Some(item) = self.in_memory(id)
             {
-                under_way.push_back(self.begin(lane, item, false).await);
+                open = self.begin(&mut under_way, lane, item, false).await;
             }
             let Some((item, tried)) = under_way.next().await else { continue };
             let Err(failure) = tried else {
@@ -69,17 +73,29 @@ impl Lanes {
     }
 
     /// Begins a try. It has come as far as it gets without waiting when this returns: what is begun
-    /// first is written first.
-    async fn begin<'a>(&'a self, lane: &'a Lane, item: Item, find: bool) -> BoxFuture<'a, Tried> {
+    /// first is written first. False if it has failed already.
+    async fn begin<'a>(
+        &'a self,
+        under_way: &mut FuturesOrdered<BoxFuture<'a, Tried>>,
+        lane: &'a Lane,
+        item: Item,
+        find: bool,
+    ) -> bool {
         let mut trying = async move {
             let tried = self.attempt(lane, &item, find).await;
             (item, tried)
         }
         .boxed();
-        match unconstrained(futures_util::future::poll_fn(|context| Poll::Ready(trying.as_mut().poll(context)))).await {
-            Poll::Ready(tried) => ready(tried).boxed(),
-            Poll::Pending => trying,
-        }
+        let begun = futures_util::future::poll_fn(|context| Poll::Ready(trying.as_mut().poll(context)));
+        let (trying, open) = match unconstrained(begun).await {
+            Poll::Ready((item, tried)) => {
+                let open = tried.is_ok();
+                (ready((item, tried)).boxed(), open)
+            }
+            Poll::Pending => (trying, true),
+        };
+        under_way.push_back(trying);
+        open
     }
 
     /// The lane's next delivery, if it is in memory and all goes on.

@@ -80,9 +80,7 @@ mod process {
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
             gauge!("process_open_fds").set(f64::from(u32::try_from(open.count()).unwrap_or(u32::MAX)));
         }
-        if let Some(seconds) = cpu_seconds() {
-            gauge!("process_cpu_seconds_total").set(seconds);
-        }
+        gauge!("process_cpu_seconds_total").set(cpu_seconds());
     }
 
     /// `VmRSS` of `/proc/self/status`, which is in KiB whatever the machine's pages are.
@@ -93,14 +91,10 @@ mod process {
         Some(kib * 1024.0)
     }
 
-    /// Time on a processor, in nanoseconds, is the first figure of `schedstat`; summed over threads.
-    fn cpu_seconds() -> Option<f64> {
-        let mut nanos = 0.0;
-        for task in std::fs::read_dir("/proc/self/task").ok()? {
-            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-            nanos += text.split_whitespace().next()?.parse::<f64>().ok()?;
-        }
-        Some(nanos / 1e9)
+    /// Time on a processor, of threads that have ended too.
+    fn cpu_seconds() -> f64 {
+        let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        std::time::Duration::try_from(used).unwrap_or_default().as_secs_f64()
     }
 
     #[cfg(test)]
@@ -108,7 +102,12 @@ mod process {
         #[test]
         fn memory_and_processor_time_can_be_read() {
             assert!(super::resident_bytes().unwrap() > 1024.0 * 1024.0);
-            assert!(super::cpu_seconds().unwrap() >= 0.0);
+            let before = super::cpu_seconds();
+            assert!(before > 0.0);
+            // A thread that has ended still counts.
+            let busy = std::thread::spawn(|| while super::cpu_seconds() < 0.02 {});
+            busy.join().unwrap();
+            assert!(super::cpu_seconds() >= before.max(0.02));
         }
     }
 }

@@ -104,6 +104,28 @@ async fn what_a_process_left_behind_is_delivered_before_what_comes_after() {
     world.nothing_more().await;
 }
 
+#[tokio::test]
+async fn nothing_overtakes_what_fails_while_many_are_handed_over_ahead() {
+    const MESSAGES: usize = 60;
+    let mut world = World::with(impatient(), |monsters| {
+        monsters.offline.lock().insert("@p0:other.example".to_owned());
+        monsters.missed.lock().extend((10..MESSAGES).step_by(7).map(|number| number.to_string()));
+    })
+    .await;
+    world.person("a").await;
+    let to = at("@p0:other.example");
+    for number in 0..MESSAGES {
+        world.say(&home(&ours("a")), &to, &format!("{number}"), &number.to_string()).await;
+    }
+    world.monsters.offline.lock().clear();
+    world.core.wake(&to);
+    for expected in 0..MESSAGES {
+        let (_, _, message) = world.arrives().await;
+        assert_eq!(message.act, Act::Say { text: expected.to_string(), reply_to: None });
+    }
+    world.nothing_more().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn thousands_of_lanes_that_wait_cost_no_task_and_are_woken_one_by_one() {
     const LANES: usize = 2_000;

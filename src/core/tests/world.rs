@@ -2,7 +2,7 @@
 //! that does as it is told, so that failures can be had on command.
 
 use crate::core::{
-    Admin, Core, Environment, MonsterPort, NewEnd, Outgoing, Peer, Pushed, Settings, Side, Sockets, Speaker,
+    Act, Admin, Core, Environment, MonsterPort, NewEnd, Outgoing, Peer, Pushed, Settings, Side, Sockets, Speaker,
 };
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Account, AccountKind, Store, StoreError};
@@ -40,6 +40,8 @@ pub(super) type Arrived = (String, String, Arc<Outgoing>);
 pub(super) struct Monsters {
     arrived: mpsc::UnboundedSender<Arrived>,
     pub offline: Mutex<HashSet<String>>,
+    /// What is said in these words does not arrive at the first try.
+    pub missed: Mutex<HashSet<String>>,
     pub answers: Mutex<HashMap<String, Response<'static>>>,
     pub asked: Mutex<Vec<Request<'static>>>,
 }
@@ -50,6 +52,11 @@ impl MonsterPort for Monsters {
         if self.offline.lock().contains(to.as_str()) {
             let retry_after = Some(Duration::from_hours(1));
             return Err(DeliveryError::Transient { why: "nobody is online".to_owned(), retry_after });
+        }
+        if let Act::Say { text, .. } = &message.act
+            && self.missed.lock().remove(text)
+        {
+            return Err(DeliveryError::transient("nobody is online at this moment"));
         }
         let _ = self.arrived.send((to.to_string(), via.to_string(), Arc::clone(message)));
         Ok(())
@@ -298,6 +305,7 @@ impl World {
         let monsters = Arc::new(Monsters {
             arrived: arrivals,
             offline: Mutex::default(),
+            missed: Mutex::default(),
             answers: Mutex::default(),
             asked: Mutex::default(),
         });
