@@ -241,13 +241,33 @@ async fn observe_irc(server: std::net::SocketAddr, channels: Vec<String>, ledger
     let mut known = HashSet::new();
     loop {
         let Some(mut client) = irc(server, "observer", &channels).await else { continue };
-        for channel in &channels {
-            let _ = client.try_send(&format!("CHATHISTORY LATEST {channel} * 1000")).await;
+        for line in history_and_meanwhile(&mut client, &channels).await {
+            note(&line, &mut known, &ledger);
         }
         while let Some(line) = client.next().await {
             note(&line, &mut known, &ledger);
         }
     }
+}
+
+/// What was said in the channels before, and after it what was said while that was being asked: a line
+/// that is said live comes before the history that leads up to it.
+async fn history_and_meanwhile(client: &mut IrcClient, channels: &[String]) -> Vec<IrcLine> {
+    const READ: &str = "history-is-read";
+    for channel in channels {
+        let _ = client.try_send(&format!("CHATHISTORY LATEST {channel} * 1000")).await;
+    }
+    let _ = client.try_send(&format!("PING {READ}")).await;
+    let (mut history, mut meanwhile) = (Vec::new(), Vec::new());
+    while let Some(line) = client.next().await {
+        if line.command == "PONG" && line.text() == READ {
+            break;
+        }
+        let lines = if line.tag("batch").is_some() { &mut history } else { &mut meanwhile };
+        lines.push(line);
+    }
+    history.append(&mut meanwhile);
+    history
 }
 
 fn note(line: &IrcLine, known: &mut HashSet<String>, ledger: &Ledger) {
